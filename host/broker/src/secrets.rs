@@ -1,0 +1,1 @@
+//! Secrets, the references that stand for them, injection and scrubbing.
