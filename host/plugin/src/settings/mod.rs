@@ -1,0 +1,288 @@
+//! Resolves what the operator configured, and what their other tools keep already, against what a manifest declares.
+//!
+//! Plugins stay blind: it is the host that reads the environment, `clouds.yaml` or an AWS profile, by the declarative mapping in the
+//! manifest, and a secret leaves this module only as a [`SecretString`].
+
+mod files;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::manifest::{Format, Manifest, Setting, Source};
+
+pub use secret::SecretSource;
+
+/// A value as `bootmachine.toml` has it.
+#[derive(Clone, Debug)]
+pub enum Configured {
+    /// Text, a number, a truth value, or JSON, as text.
+    Plain(String),
+    /// Where a secret is to be had.
+    Secret(SecretSource),
+}
+
+/// What settings are looked up in: the process's own, or a test's.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Environment variables. An empty one counts as unset.
+    pub environment: BTreeMap<String, String>,
+    /// What `~` stands for.
+    pub home: Option<PathBuf>,
+    /// What relative paths start from: the directory of `bootmachine.toml`.
+    pub directory: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_this_process(directory: PathBuf) -> Self {
+        Self {
+            environment: std::env::vars().collect(),
+            home: etcetera::home_dir().ok(),
+            directory,
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// A resolved value.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Handed to the plugin as it is.
+    Plain(String),
+    /// Handed to the plugin as a reference.
+    Secret(SecretString),
+}
+
+/// A setting with its value.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What the manifest declares.
+    pub setting: Setting,
+    /// Its value.
+    pub value: Value,
+    /// Where it comes from, for the operator: `bootmachine.toml`, `$OS_PASSWORD`, `~/.config/openstack/clouds.yaml`, `the default`.
+    pub from: String,
+}
+
+/// Why a setting has no usable value. The message does not repeat a value that may be secret.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{message}")]
+pub struct SettingsError {
+    /// The setting, so that the caller can point at it in the file.
+    pub setting: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Resolves every setting that has a value. All that is wrong is reported at once.
+///
+/// # Errors
+/// Unknown settings (with the nearest name), missing ones that are required (with the places that were looked in), values of the wrong
+/// form, secrets that can not be had, plain text where a secret is wanted.
+pub async fn resolve(
+    manifest: &Manifest,
+    configured: &BTreeMap<String, Configured>,
+    surroundings: &Surroundings,
+) -> Result<Vec<Resolved>, Vec<SettingsError>> {
+    let mut errors = unknown(manifest, configured);
+    let mut resolver = Resolver {
+        manifest,
+        configured,
+        surroundings,
+        files: files::Files::default(),
+    };
+    let mut resolved = Vec::new();
+    for setting in &manifest.settings {
+        match resolver.setting(setting, &mut Vec::new()).await {
+            Ok(Some((value, from))) => resolved.push(Resolved {
+                setting: setting.clone(),
+                value,
+                from,
+            }),
+            Ok(None) if setting.required => errors.push(missing(setting)),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+fn unknown(manifest: &Manifest, configured: &BTreeMap<String, Configured>) -> Vec<SettingsError> {
+    let known: Vec<&str> = manifest.settings.iter().map(|setting| setting.name.as_str()).collect();
+    let mut errors = Vec::new();
+    for name in configured.keys().filter(|name| !known.contains(&name.as_str())) {
+        let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
+        let hint = match nearest {
+            Some((distance, nearest)) if distance <= 3 => format!("did you mean `{nearest}`?"),
+            _ if known.is_empty() => format!("the plugin `{}` takes no settings", manifest.name),
+            _ => format!("the plugin `{}` takes: {}", manifest.name, known.join(", ")),
+        };
+        errors.push(SettingsError {
+            setting: name.clone(),
+            message: format!("the plugin `{}` has no setting `{name}`", manifest.name),
+            hint: Some(hint),
+        });
+    }
+    errors
+}
+
+fn missing(setting: &Setting) -> SettingsError {
+    let mut places: Vec<String> = vec!["bootmachine.toml".into()];
+    for source in &setting.sources {
+        match source {
+            Source::Env(name) => places.push(format!("${name}")),
+            Source::File { paths, pointer, .. } => places.push(format!("{} at {pointer}", paths.join(" or "))),
+        }
+    }
+    SettingsError {
+        setting: setting.name.clone(),
+        message: format!("`{}` has no value: {}", setting.name, setting.summary),
+        hint: Some(format!("looked in {}", places.join(", "))),
+    }
+}
+
+struct Resolver<'a> {
+    manifest: &'a Manifest,
+    configured: &'a BTreeMap<String, Configured>,
+    surroundings: &'a Surroundings,
+    files: files::Files,
+}
+
+impl Resolver<'_> {
+    /// The value of one setting and where it comes from. `above` are the settings that wait for this one.
+    async fn setting(&mut self, setting: &Setting, above: &mut Vec<String>) -> Result<Option<(Value, String)>, SettingsError> {
+        let error = |message: String, hint: Option<&str>| SettingsError {
+            setting: setting.name.clone(),
+            message,
+            hint: hint.map(str::to_owned),
+        };
+        if let Some(configured) = self.configured.get(&setting.name) {
+            let value = match configured {
+                Configured::Plain(_) if setting.secret => {
+                    return Err(error(
+                        format!("`{}` is a secret and stands in bootmachine.toml as plain text", setting.name),
+                        Some(
+                            "write where it is to be had instead: { env = \"NAME\" }, { file = \"path\" } or { command = [\"pass\", \"show\", \"name\"] }; { plain = \"…\" } if you insist",
+                        ),
+                    ));
+                }
+                Configured::Plain(text) => Value::Plain(self.checked(setting, text.clone())?),
+                Configured::Secret(source) => {
+                    let secret = source
+                        .fetch(self.surroundings)
+                        .await
+                        .map_err(|reason| error(format!("`{}`: {reason}", setting.name), None))?;
+                    if setting.secret {
+                        Value::Secret(secret)
+                    } else {
+                        use secrecy::ExposeSecret as _;
+                        Value::Plain(self.checked(setting, secret.expose_secret().to_owned())?)
+                    }
+                }
+            };
+            return Ok(Some((value, "bootmachine.toml".into())));
+        }
+        for source in &setting.sources {
+            let found = match source {
+                Source::Env(name) => self.surroundings.variable(name).map(|value| (value.to_owned(), format!("${name}"))),
+                Source::File { format, paths, pointer } => {
+                    let Some(pointer) = self.filled(setting, pointer, above).await? else {
+                        continue;
+                    };
+                    self.files
+                        .look_up(*format, paths, &pointer, self.surroundings)
+                        .map_err(|reason| error(format!("`{}` can not be looked up: {reason}", setting.name), None))?
+                }
+            };
+            if let Some((text, from)) = found {
+                let value = if setting.secret {
+                    Value::Secret(text.into())
+                } else {
+                    Value::Plain(self.checked(setting, text)?)
+                };
+                return Ok(Some((value, from)));
+            }
+        }
+        match &setting.default {
+            Some(text) if !setting.secret => Ok(Some((Value::Plain(self.checked(setting, text.clone())?), "the default".into()))),
+            _ => Ok(None),
+        }
+    }
+
+    /// The pointer with the values of the settings that it names; none where one of them has none.
+    async fn filled(&mut self, setting: &Setting, pointer: &str, above: &mut Vec<String>) -> Result<Option<String>, SettingsError> {
+        let mut filled = String::new();
+        let mut rest = pointer;
+        while let Some(open) = rest.find('{') {
+            let Some(close) = rest[open..].find('}') else { break };
+            let name = &rest[open + 1..open + close];
+            filled.push_str(&rest[..open]);
+            let other = self.manifest.settings.iter().find(|other| other.name == name && !other.secret);
+            let (Some(other), false) = (other, name == setting.name || above.iter().any(|above| above == name)) else {
+                return Err(SettingsError {
+                    setting: setting.name.clone(),
+                    message: format!(
+                        "the plugin's manifest looks `{}` up at `{pointer}`, where `{name}` makes no sense",
+                        setting.name
+                    ),
+                    hint: Some("this is a defect of the plugin: report it to its author".into()),
+                });
+            };
+            above.push(setting.name.clone());
+            let value = Box::pin(self.setting(other, above)).await?;
+            above.pop();
+            let Some((Value::Plain(value), _)) = value else { return Ok(None) };
+            filled.push_str(&value.replace('~', "~0").replace('/', "~1"));
+            rest = &rest[open + close + 1..];
+        }
+        filled.push_str(rest);
+        Ok(Some(filled))
+    }
+
+    fn checked(&self, setting: &Setting, text: String) -> Result<String, SettingsError> {
+        let wrong = |expected: String| SettingsError {
+            setting: setting.name.clone(),
+            message: format!("`{}` is `{}`", setting.name, crate::manifest::printable(&text)),
+            hint: Some(expected),
+        };
+        match &setting.format {
+            Format::Text => {}
+            Format::Url => {
+                let url = url::Url::parse(&text)
+                    .map_err(|_| wrong("expected an absolute URL such as https://cloud.example.org:5000/v3".into()))?;
+                if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                    return Err(wrong("expected an http or https URL".into()));
+                }
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err(wrong("expected a URL without a user and password in it".into()));
+                }
+            }
+            Format::Integer => {
+                text.parse::<i64>().map_err(|_| wrong("expected a whole number".into()))?;
+            }
+            Format::Boolean => {
+                text.parse::<bool>().map_err(|_| wrong("expected true or false".into()))?;
+            }
+            Format::Choice(words) => {
+                if !words.contains(&text) {
+                    return Err(wrong(format!("expected one of: {}", words.join(", "))));
+                }
+            }
+            Format::Json => {
+                serde_json::from_str::<serde_json::Value>(&text).map_err(|error| wrong(format!("expected JSON: {error}")))?;
+            }
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
