@@ -18,7 +18,13 @@ pub struct Request {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "documented in wit/http.wit")]
 pub enum Signing {
-    AwsSigV4 { access_key_id: String, secret_access_key: String, session_token: Option<String>, region: String, service: String },
+    AwsSigV4 {
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+        region: String,
+        service: String,
+    },
 }
 
 /// A value of the response that stays with the host. Mirrors `capture` of `wit/http.wit`.
