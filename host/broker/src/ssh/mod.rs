@@ -1,6 +1,28 @@
 //! The SSH broker: strict host keys, one connection a server, a channel a trip.
+//!
+//! [`SshBroker`] owns the identities and the connection to the jump host; [`Session`] is a login on one machine. A trip is one `exec` that
+//! carries any number of commands and files (`script` has the protocol); what the contract in `wit/ssh.wit` promises is kept here.
+
+mod broker;
+mod connect;
+mod error;
+mod identity;
+mod interactive;
+pub mod keys;
+mod script;
+mod session;
+mod tree;
+mod trip;
 
 use std::time::Duration;
+
+pub use broker::{Jump, LoginAttempt, LoginMethod, PortState, SshBroker, SshOptions};
+pub use connect::{HostKeyPolicy, Target};
+pub use error::SshError;
+pub use identity::{Identities, NoPassphrase, PassphrasePrompt};
+pub use interactive::WindowSize;
+pub use session::Session;
+pub use trip::{OUTPUT_CAP, Trip};
 
 /// A program and its arguments. Mirrors `command` of `wit/ssh.wit`, where each field is documented.
 #[derive(Clone, Debug, Default)]
