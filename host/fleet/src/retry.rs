@@ -1,0 +1,37 @@
+//! Trying again what may work the next time: plugins and brokers say which errors those are, and how long to wait.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use crate::event::{Event, Reporter};
+use crate::fleet::Timing;
+use crate::problem::Problem;
+
+/// Runs `attempt` until it succeeds, fails for good, or was tried often enough.
+pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
+    reporter: &dyn Reporter,
+    subject: &str,
+    timing: &Timing,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Problem> {
+    let mut delays = ExponentialBuilder::default()
+        .with_min_delay(timing.retry_delay)
+        .with_max_delay(timing.retry_longest)
+        .with_max_times(timing.retries)
+        .with_jitter()
+        .build();
+    loop {
+        let problem = match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(problem) => problem,
+        };
+        if !problem.kind.is_transient() {
+            return Err(problem);
+        }
+        let Some(delay) = delays.next() else { return Err(problem) };
+        let delay = problem.retry_after().unwrap_or(Duration::ZERO).max(delay);
+        reporter.report(Event::Retry { subject: subject.to_owned(), reason: problem.message.clone(), seconds: delay.as_secs_f64() });
+        tokio::time::sleep(delay).await;
+    }
+}
