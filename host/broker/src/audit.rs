@@ -19,7 +19,11 @@ pub struct Actor {
 impl Actor {
     /// bootmachine itself.
     pub fn host() -> Self {
-        Self { plugin: "host".into(), version: env!("CARGO_PKG_VERSION").into(), digest: String::new() }
+        Self {
+            plugin: "host".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            digest: String::new(),
+        }
     }
 }
 
@@ -72,13 +76,18 @@ impl Audit {
             fs_err::create_dir_all(parent)?;
         }
         let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        Ok(Self { file: Some(Mutex::new(fs_err::File::from_parts(file, path))) })
+        Ok(Self {
+            file: Some(Mutex::new(fs_err::File::from_parts(file, path))),
+        })
     }
 
     /// Writes one line. A full disk is reported once to the log and does not stop the run.
     pub fn write(&self, entry: &Entry<'_>) {
         let Some(file) = &self.file else { return };
-        let line = Line { time: jiff::Timestamp::now(), entry };
+        let line = Line {
+            time: jiff::Timestamp::now(),
+            entry,
+        };
         let Ok(mut text) = serde_json::to_vec(&line) else { return };
         text.push(b'\n');
         let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

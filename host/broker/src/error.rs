@@ -43,7 +43,12 @@ pub struct BrokerError {
 impl BrokerError {
     /// An error without a hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            retry_after: None,
+        }
     }
 
     /// Adds what the operator can do about it.
