@@ -5,7 +5,10 @@
 
 pub mod audit;
 pub mod error;
+pub mod grants;
 pub mod http;
+pub mod origin;
+pub mod redact;
 pub mod secrets;
 pub mod ssh;
 

@@ -1,4 +1,24 @@
 //! The HTTP broker. Order: check → inject → send → scrub.
+//!
+//! [`HttpBroker`] is one for the process: trusted certificates, limits for each origin, counts. An [`HttpClient`] is bound to the [`Policy`] of
+//! one plugin instance and has connections of its own, so that no plugin is answered over a connection that another's grants opened.
+
+pub mod address;
+mod broker;
+mod capture;
+mod client;
+mod exchange;
+mod failure;
+mod limiter;
+mod options;
+mod prepare;
+mod resolve;
+mod sign;
+
+pub use broker::{HttpBroker, OriginStatistics};
+pub use client::{HttpClient, Policy};
+pub use options::HttpOptions;
+pub use resolve::{NameResolver, SystemResolver};
 
 /// A request as a plugin makes it. Mirrors `request` of `wit/http.wit`, where each field is documented.
 #[derive(Clone, Debug)]

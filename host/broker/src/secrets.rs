@@ -1,1 +1,0 @@
-//! Secrets, the references that stand for them, injection and scrubbing.
