@@ -115,9 +115,9 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            boot_timeout: Duration::from_secs(15 * 60),
-            reach_timeout: Duration::from_secs(10 * 60),
-            stage_timeout: Duration::from_secs(3600),
+            boot_timeout: Duration::from_mins(15),
+            reach_timeout: Duration::from_mins(10),
+            stage_timeout: Duration::from_hours(1),
             parallel: PARALLEL,
         }
     }

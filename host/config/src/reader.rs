@@ -192,7 +192,7 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// A span of time like `90s`, `10m` or `1h 30m`, more than nothing and at most a week.
     pub(crate) fn duration(&mut self, r: &mut Reader, key: &'static str) -> Option<Duration> {
-        const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+        const WEEK: Duration = Duration::from_hours(7 * 24);
         let text = self.string(r, key)?;
         let parsed = text.parse::<jiff::SignedDuration>();
         let duration = parsed.as_ref().ok().and_then(|d| Duration::try_from(*d).ok());
