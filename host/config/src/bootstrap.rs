@@ -51,7 +51,7 @@ impl Bootstrap {
             let text: Located<String> = section.string(r, key)?;
             let good = |b: u8| b.is_ascii_alphanumeric() || extra.contains(&b);
             if text.is_empty() || !text.bytes().all(good) || text.starts_with(['/', '-', '.']) || text.contains("..") {
-                let error = r.error(text.span.clone(), format!("`{text}` can not be a {key}"));
+                let error = r.error(text.span.clone(), format!("`{text}` can not be the {key}"));
                 r.push(error.with_label(format!("expected something like `{example}`")));
             }
             Some(text)
@@ -115,9 +115,9 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            boot_timeout: Duration::from_secs(15 * 60),
-            reach_timeout: Duration::from_secs(10 * 60),
-            stage_timeout: Duration::from_secs(3600),
+            boot_timeout: Duration::from_mins(15),
+            reach_timeout: Duration::from_mins(10),
+            stage_timeout: Duration::from_hours(1),
             parallel: PARALLEL,
         }
     }

@@ -52,9 +52,9 @@ pub(crate) fn sections(r: &mut Reader, document: &DeTable<'_>) {
 }
 
 /// Everything that one part says of another.
-pub(crate) fn whole(r: &mut Reader, config: &mut Config) {
+pub(crate) fn whole(r: &mut Reader, config: &mut Config, users_are_sound: bool) {
     master(r, config);
-    login(r, config);
+    login(r, config, users_are_sound);
     mixed_distributions(r, config);
 }
 
@@ -76,7 +76,7 @@ fn master(r: &mut Reader, config: &Config) {
 }
 
 /// Whom bootmachine logs in as in the end: without somebody, securing a server would lock everybody out.
-fn login(r: &mut Reader, config: &mut Config) {
+fn login(r: &mut Reader, config: &mut Config, users_are_sound: bool) {
     if config.users.is_empty() {
         return;
     }
@@ -91,7 +91,7 @@ fn login(r: &mut Reader, config: &mut Config) {
                     .with_label("no such user")
                     .with_optional_help(near.map(|near| format!("did you mean `{near}`?")))
             }
-            Some(user) if !user.can_administer() => {
+            Some(user) if !user.can_administer() && users_are_sound => {
                 let lacks = if user.sudo { "has no key" } else { "has no sudo" };
                 let error = r.error(
                     login.span.clone(),
@@ -111,12 +111,8 @@ fn login(r: &mut Reader, config: &mut Config) {
         config.ssh.login = user.name.clone();
         return;
     }
-    // Keys that were refused are told about already, where they stand.
-    let refused = r
-        .diagnostics
-        .iter()
-        .any(|d| d.message.starts_with("a key of user") || d.message.starts_with("the key file of user"));
-    if !refused {
+    // Where a key was refused or `sudo` misspelt, that is what must be mended.
+    if users_are_sound {
         let first = &config.users[0];
         let error = r.error(
             first.name.span.clone(),

@@ -101,7 +101,7 @@ impl Config {
         let mut source = Source::new(path.display().to_string(), text.into());
         let text = source.text.clone();
         let (document, faults) = DeTable::parse_recoverable(&text);
-        mask_secrets(&mut source, document.get_ref());
+        mask_secrets(&mut source, document.get_ref(), !faults.is_empty());
         let source = Arc::new(source);
         if !faults.is_empty() {
             return Err(ConfigError {
@@ -133,7 +133,9 @@ impl Config {
         let ssh = Ssh::read(&mut r, ssh);
         let bootstrap = Bootstrap::read(&mut r, bootstrap);
         let limits = Limits::read(&mut r, limits);
+        let before = r.diagnostics.len();
         let users = User::read_all(&mut r, users);
+        let users_are_sound = r.diagnostics[before..].iter().all(|d| d.severity == Severity::Warning);
         let providers = Provider::read_all(&mut r, providers);
         let servers = ServerEntry::read_all(&mut r, servers, &providers);
         let mut config = Self {
@@ -148,7 +150,7 @@ impl Config {
             path: path.to_path_buf(),
             source,
         };
-        check::whole(&mut r, &mut config);
+        check::whole(&mut r, &mut config, users_are_sound);
 
         let mut diagnostics = r.diagnostics;
         diagnostics.sort_by_key(|d| (d.line, d.column));
@@ -197,15 +199,16 @@ impl Config {
 fn syntax_errors(source: &Arc<Source>, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for fault in faults {
-        // The first line says what is wrong; others say what was expected.
-        let mut lines = fault.message().lines();
-        let message = format!("this is not TOML: {}", lines.next().unwrap_or_default());
+        let message = fault.message().replace('\n', ", ");
+        // A bracket that is not closed makes the parser complain about every line that follows.
+        if !diagnostics.is_empty() && (message.starts_with("missing comma") || message.contains("inline table")) {
+            break;
+        }
+        let message = format!("this is not TOML: {message}");
         let error = match fault.span() {
             Some(span) => source.error(span, message),
             None => source.whole(message),
         };
-        let expected = lines.collect::<Vec<_>>().join(", ");
-        let error = if expected.is_empty() { error } else { error.with_label(expected) };
         // What follows on the same line is the first mistake seen again.
         if !diagnostics.iter().any(|d| d.line == error.line) {
             diagnostics.push(error);
@@ -215,8 +218,8 @@ fn syntax_errors(source: &Arc<Source>, faults: &[toml::de::Error]) -> Vec<Diagno
     diagnostics
 }
 
-/// Masks what `plain = …` holds, so that no excerpt shows it.
-fn mask_secrets(source: &mut Source, document: &DeTable<'_>) {
+/// Masks what `plain = …` and the user parts of URLs hold, so that no excerpt shows them.
+fn mask_secrets(source: &mut Source, document: &DeTable<'_>, broken: bool) {
     fn walk(spans: &mut Vec<Range<usize>>, table: &DeTable<'_>) {
         for (key, value) in table {
             if key.get_ref() == "plain" {
@@ -235,12 +238,19 @@ fn mask_secrets(source: &mut Source, document: &DeTable<'_>) {
     let mut spans = Vec::new();
     walk(&mut spans, document);
     // Where the syntax is broken, the parser may not have got as far as the value.
-    for (at, found) in source.text.match_indices("plain") {
+    for (at, found) in source.text.match_indices("plain").filter(|_| broken) {
         let after = &source.text[at + found.len()..];
         let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
         if let Some(value) = value.strip_prefix('=') {
-            let start = source.text.len() - value.len();
+            let start = at + found.len() + (after.len() - value.len());
             spans.push(start..start + value.find('\n').unwrap_or(value.len()));
+        }
+    }
+    for (at, found) in source.text.match_indices("://") {
+        let start = at + found.len();
+        let authority = source.text[start..].split(['/', '"', '\'', ' ', '\n']).next().unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@').filter(|(user, _)| user.contains(':')) {
+            spans.push(start..start + user.len());
         }
     }
     for span in spans {

@@ -12,14 +12,16 @@ use crate::{
 };
 
 /// Key types that sshd takes by default on every supported distribution (sshd_config(5), PubkeyAcceptedAlgorithms).
-const TYPES: [&str; 7] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-rsa",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
+/// With the number of fields in their blobs, the type included (RFC 4253, section 6.6; RFC 5656, section 3.1; RFC 8709, section 4; OpenSSH's
+/// PROTOCOL.u2f).
+const TYPES: [(&str, usize); 7] = [
+    ("ssh-ed25519", 2),
+    ("ecdsa-sha2-nistp256", 3),
+    ("ecdsa-sha2-nistp384", 3),
+    ("ecdsa-sha2-nistp521", 3),
+    ("ssh-rsa", 3),
+    ("sk-ssh-ed25519@openssh.com", 3),
+    ("sk-ecdsa-sha2-nistp256@openssh.com", 4),
 ];
 
 /// One line as in authorized_keys: type, base64 and comment, options before them where there are any.
@@ -50,7 +52,7 @@ impl PublicKey {
             kind = word(&mut rest);
         }
         let data = word(&mut rest);
-        if !TYPES.contains(&kind) {
+        let Some((_, expected)) = TYPES.iter().find(|(name, _)| *name == kind) else {
             return Err(match kind {
                 "" => "this is no public key: expected `TYPE BASE64 COMMENT`".into(),
                 "ssh-dss" => "DSA keys are refused by every current sshd".into(),
@@ -58,16 +60,16 @@ impl PublicKey {
                 kind if looks_like_type(kind) => format!("the key type `{kind}` is not known").into(),
                 _ => "this is no public key: expected `TYPE BASE64 COMMENT`".into(),
             });
-        }
+        };
         let blob = STANDARD
             .decode(data)
             .map_err(|_| format!("what follows `{kind}` is not the base64 of a key; was it cut off?"))?;
-        // RFC 4253, section 6.6: the blob starts with its own type, as a string with its length before it.
-        let (length, body) = blob.split_first_chunk::<4>().ok_or("the key is cut off")?;
-        let length = u32::from_be_bytes(*length) as usize;
-        match body.get(..length) {
-            Some(own) if own == kind.as_bytes() && body.len() > length => Ok(Self(line.to_owned())),
-            Some(own) if own != kind.as_bytes() => Err(format!("the key says `{kind}` and holds a key of another type").into()),
+        let fields = fields(&blob).ok_or("the key is cut off")?;
+        match fields.as_slice() {
+            [own, ..] if *own != kind.as_bytes() => Err(format!("the key says `{kind}` and holds a key of another type").into()),
+            // An ed25519 key is always as long (RFC 8032); the others' sizes vary.
+            [_, key] if key.len() != 32 => Err("the key has a wrong length".into()),
+            all if all.len() == *expected => Ok(Self(line.to_owned())),
             _ => Err("the key is cut off".into()),
         }
     }
@@ -84,13 +86,14 @@ impl PublicKey {
                     } else {
                         "paste the one line of a `.pub` file, or name the file: `{ file = \"~/.ssh/id_ed25519.pub\" }`"
                     };
-                    // What was pasted may be a private key.
-                    r.push(
-                        r.error(span, format!("a key of user `{user}` can not be used"))
-                            .with_secret_text()
-                            .with_label(fault)
-                            .with_help(help),
-                    );
+                    let error = r.error(span, format!("a key of user `{user}` can not be used"));
+                    // What was pasted may be a private key, or a piece of one.
+                    let error = if looks_like_type(line.trim()) {
+                        error
+                    } else {
+                        error.with_secret_text()
+                    };
+                    r.push(error.with_label(fault).with_help(help));
                     Vec::new()
                 }
             };
@@ -179,6 +182,18 @@ fn reason(error: &std::io::Error) -> String {
         ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         _ => format!("it can not be read: {error}"),
     }
+}
+
+/// The fields of a key's blob, each with its length before it (RFC 4251, section 5); none where they do not fill it exactly.
+fn fields(mut blob: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut fields = Vec::new();
+    while !blob.is_empty() {
+        let (length, rest) = blob.split_first_chunk::<4>()?;
+        let (field, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        fields.push(field);
+        blob = rest;
+    }
+    Some(fields)
 }
 
 fn looks_like_type(word: &str) -> bool {

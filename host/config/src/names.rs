@@ -11,7 +11,7 @@ where
         .into_iter()
         .map(Into::into)
         .map(|candidate| (score(&candidate.to_lowercase(), &folded), candidate))
-        .filter(|(score, _)| *score >= 0.75)
+        .filter(|(score, _)| *score >= 0.6)
         // The first of equals, so that the answer does not depend on anything but the order of the candidates.
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, candidate)| candidate)
@@ -19,22 +19,17 @@ where
 
 /// Likeness from 0 to 1. A prefix is near whatever its length: `web` for `web-1`, `open` for `openstack`.
 fn score(candidate: &str, name: &str) -> f64 {
+    let long_enough = name.len().min(candidate.len()) >= 3;
     if candidate == name {
-        return 1.0;
-    }
-    let typo = strsim::damerau_levenshtein(candidate, name);
-    // One slip in a short word weighs more than the similarity measure makes of it: `arhc`, `eu`.
-    let slip = if typo == 1 && name.chars().count() > 1 { 0.9 } else { 0.0 };
-    let prefix = if name.chars().count() >= 3 && (candidate.starts_with(name) || name.starts_with(candidate) && candidate.len() >= 3) {
+        1.0
+    } else if name.chars().count() > 1 && strsim::damerau_levenshtein(candidate, name) == 1 {
+        // One slip in a short word weighs more than the similarity measure makes of it.
+        0.9
+    } else if long_enough && (candidate.starts_with(name) || name.starts_with(candidate)) {
         0.85
     } else {
-        0.0
-    };
-    strsim::normalized_damerau_levenshtein(candidate, name)
-        .mul_add(1.0, 0.15)
-        .min(0.99)
-        .max(slip)
-        .max(prefix)
+        strsim::normalized_damerau_levenshtein(candidate, name).min(0.84)
+    }
 }
 
 /// Why a text is not a host label (RFC 1123, section 2.1, in lower case); none where it is one.

@@ -69,7 +69,9 @@ impl Provider {
             match Origin::parse(&text) {
                 Ok(origin) => allow.push(Located::new(origin, text.span)),
                 Err((fault, help)) => {
-                    let error = r.error(text.span.clone(), format!("`{text}` is not an origin: {fault}"));
+                    // A URL with a password is not repeated.
+                    let shown = if text.contains('@') { "this" } else { &format!("`{text}`") };
+                    let error = r.error(text.span.clone(), format!("{shown} is not an origin: {fault}"));
                     r.push(error.with_label("expected `scheme://host[:port]`").with_optional_help(help));
                 }
             }

@@ -82,6 +82,8 @@ pub(crate) struct Section<'t, 'i> {
     /// What it is called in messages: `[ssh]`, in backticks.
     pub(crate) title: String,
     known: Vec<&'static str>,
+    /// Keys that were told about already.
+    told: Vec<String>,
 }
 
 impl<'t, 'i> Section<'t, 'i> {
@@ -91,6 +93,7 @@ impl<'t, 'i> Section<'t, 'i> {
             span,
             title: title.into(),
             known: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -100,14 +103,29 @@ impl<'t, 'i> Section<'t, 'i> {
         self.table.get(key)
     }
 
-    /// Notes that a key is missing.
-    pub(crate) fn missing(&self, r: &mut Reader, key: &str, example: &str) {
+    /// Notes that a key is missing, or misspelt.
+    fn missing(&mut self, r: &mut Reader, key: &'static str, example: &str) {
+        let misspelt = self
+            .rest()
+            .map(|(written, _)| written)
+            .find(|written| nearest([key], written).is_some());
+        if let Some(written) = misspelt {
+            let error = r.error(written.span, format!("`{key}` is missing in {}", self.title));
+            r.push(error.with_label(format!("did you mean `{key}`?")));
+            self.told.push(written.value);
+            return;
+        }
         let error = r.error(self.span.clone(), format!("`{key}` is missing in {}", self.title));
         r.push(
             error
                 .with_label(format!("needs `{key}`"))
                 .with_help(format!("add `{key} = {example}`")),
         );
+    }
+
+    /// Whether there is such a key with such a value.
+    pub(crate) fn holds(&self, key: &str, such: impl Fn(&DeValue<'i>) -> bool) -> bool {
+        self.table.get(key).is_some_and(|value| such(value.get_ref()))
     }
 
     pub(crate) fn string(&mut self, r: &mut Reader, key: &'static str) -> Option<Located<String>> {
@@ -174,7 +192,7 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// A span of time like `90s`, `10m` or `1h 30m`, more than nothing and at most a week.
     pub(crate) fn duration(&mut self, r: &mut Reader, key: &'static str) -> Option<Duration> {
-        const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+        const WEEK: Duration = Duration::from_hours(7 * 24);
         let text = self.string(r, key)?;
         let parsed = text.parse::<jiff::SignedDuration>();
         let duration = parsed.as_ref().ok().and_then(|d| Duration::try_from(*d).ok());
@@ -275,7 +293,7 @@ impl<'t, 'i> Section<'t, 'i> {
     pub(crate) fn rest(&self) -> impl Iterator<Item = (Located<String>, &'t Value<'i>)> {
         self.table
             .iter()
-            .filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
+            .filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()) && !self.told.iter().any(|told| told == key.get_ref()))
             .map(|(key, value)| (Located::new(key.get_ref().to_string(), key.span()), value))
     }
 
@@ -285,7 +303,10 @@ impl<'t, 'i> Section<'t, 'i> {
             let error = r
                 .error(key.span.clone(), format!("unknown key `{key}` in {}", self.title))
                 .with_label("not known here");
-            let expected = format!("expected one of {}", list(self.known.iter().copied()).replace(" and ", " or "));
+            let expected = match self.known.as_slice() {
+                [one] => format!("expected `{one}`"),
+                known => format!("expected one of {}", list(known.iter().copied()).replace(" and ", " or ")),
+            };
             let help = match nearest(self.known.iter().copied(), &key) {
                 Some(near) => format!("did you mean `{near}`? {expected}"),
                 None => expected,

@@ -18,7 +18,7 @@ const MOST: i64 = 1000;
 
 /// One entry of `[[servers]]`: a server, or `count` servers that differ by their number.
 #[derive(Debug, Clone, JsonSchema)]
-#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Server", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct ServerEntry {
     /// The host name: lower-case letters, digits and hyphens. With `count`, the part before `-1`, `-2` and so on.
     #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]

@@ -70,14 +70,15 @@ impl User {
         }
         let sudo = section.boolean(r, "sudo").unwrap_or(false);
         let mut keys: Vec<Located<PublicKey>> = Vec::new();
-        let written = section.value("keys");
-        if written.is_none_or(|value| value.get_ref().as_array().is_some_and(|array| array.is_empty())) && !sudo {
+        let array = section.array(r, "keys", "an array of public keys");
+        // Whether anybody can administer is checked over all users.
+        if !sudo && array.is_none_or(|array| array.is_empty()) && !section.holds("keys", |value| !value.is_array()) {
             let warning = r
                 .error(section.span.clone(), format!("user `{name}` has no key and can not log in"))
                 .into_warning();
             r.push(warning.with_help("add `keys = [{ file = \"~/.ssh/id_ed25519.pub\" }]`: passwords are not accepted"));
         }
-        for value in section.array(r, "keys", "an array of public keys").into_iter().flatten() {
+        for value in array.into_iter().flatten() {
             for key in PublicKey::read(r, &name, value) {
                 if !keys.contains(&key) {
                     keys.push(key);
