@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use bootmachine_broker::ssh::keys;
+use bootmachine_broker::ssh::{PublicKey, keys};
 use bootmachine_plugin::provider::Server;
 
 use crate::labels;
@@ -32,7 +32,7 @@ impl Pins {
     }
 
     /// The keys that a server may show, most trusted source first. Empty where nothing is known of it.
-    pub fn of(&self, provider: &str, server: &Server) -> Vec<russh_keys::PublicKey> {
+    pub fn of(&self, provider: &str, server: &Server) -> Vec<PublicKey> {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut lines: Vec<String> = known.get(&key(provider, &server.id)).cloned().unwrap_or_default();
         if lines.is_empty() {
@@ -59,7 +59,7 @@ impl Pins {
     }
 }
 
-use bootmachine_broker::ssh::russh_keys;
+
 
 fn key(provider: &str, id: &str) -> String {
     format!("{provider}/{id}")

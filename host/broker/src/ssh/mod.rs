@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use broker::{Jump, LoginAttempt, LoginMethod, PortState, SshBroker, SshOptions};
 pub use connect::{HostKeyPolicy, Target};
+pub use russh::keys::PublicKey;
 pub use error::SshError;
 pub use identity::{Identities, NoPassphrase, PassphrasePrompt};
 pub use interactive::WindowSize;

@@ -1,0 +1,92 @@
+//! What a plugin is given: its settings with references in the place of secrets, and the origins that it may talk to.
+
+use std::sync::Arc;
+
+use bootmachine_broker::grants::Grants;
+use bootmachine_broker::origin::{Origin, OriginPattern};
+use bootmachine_broker::secrets::{Binding, SecretTable};
+use bootmachine_plugin::Plugin;
+use bootmachine_plugin::manifest::Format;
+use bootmachine_plugin::settings::{Resolved, Value};
+use bootmachine_plugin::bindings::types::SettingValue;
+
+use crate::problem::Problem;
+
+/// What one plugin instance is given.
+pub(super) struct Bound {
+    pub(super) values: Vec<SettingValue>,
+    pub(super) grants: Grants,
+    pub(super) secrets: Arc<SecretTable>,
+}
+
+/// Expands the manifest's patterns, grants what the operator wrote, and puts references in the place of secrets.
+pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowed: &[&str]) -> Result<Bound, Problem> {
+    let manifest = plugin.manifest();
+    let urls = urls(resolved)?;
+    let mut grants = Grants::new(&manifest.name, section);
+    for declared in &manifest.origins {
+        for (pattern, by_writing) in expand(plugin, &declared.pattern, &urls)? {
+            grants.declare(pattern.clone(), &declared.reason);
+            if by_writing {
+                grants.grant(pattern).map_err(|error| Problem::failed(error.to_string()))?;
+            }
+        }
+    }
+    for origin in allowed {
+        let pattern: OriginPattern = origin.parse().map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+        grants.grant(pattern).map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+    }
+    let secrets = Arc::new(SecretTable::new());
+    let mut values = Vec::new();
+    for item in resolved {
+        let value = match &item.value {
+            Value::Plain(text) => text.clone(),
+            Value::Secret(secret) => {
+                let mut patterns = Vec::new();
+                if item.setting.secret_origins.is_empty() {
+                    patterns.extend(urls.iter().map(|(_, origin)| OriginPattern::exactly(origin)));
+                } else {
+                    for pattern in &item.setting.secret_origins {
+                        patterns.extend(expand(plugin, pattern, &urls)?.into_iter().map(|(pattern, _)| pattern));
+                    }
+                }
+                secrets.insert(&item.setting.name, secret.clone(), Binding::origins(patterns))
+            }
+        };
+        values.push(SettingValue { name: item.setting.name.clone(), value });
+    }
+    Ok(Bound { values, grants, secrets })
+}
+
+/// The origins of the URLs that the operator wrote.
+fn urls(resolved: &[Resolved]) -> Result<Vec<(String, Origin)>, Problem> {
+    let mut urls = Vec::new();
+    for item in resolved.iter().filter(|item| item.setting.format == Format::Url) {
+        let Value::Plain(text) = &item.value else { continue };
+        let url = url::Url::parse(text).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
+        let origin = Origin::of(&url).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
+        urls.push((item.setting.name.clone(), origin));
+    }
+    Ok(urls)
+}
+
+/// A pattern of the manifest; one with a placeholder is granted by writing the setting, and stands for nothing while that has no value.
+fn expand(plugin: &Plugin, pattern: &str, urls: &[(String, Origin)]) -> Result<Vec<(OriginPattern, bool)>, Problem> {
+    let defect = |what: String| {
+        Problem::failed(format!("the plugin `{}` declares the origin `{pattern}`: {what}", plugin.manifest().name))
+            .with_hint("this is a defect of the plugin: report it to its author")
+    };
+    let Some(rest) = pattern.strip_prefix('{') else {
+        return Ok(vec![(pattern.parse().map_err(|error: bootmachine_broker::origin::OriginError| defect(error.to_string()))?, false)]);
+    };
+    let Some((name, port)) = rest.split_once('}') else { return Err(defect("a brace is not closed".into())) };
+    if !plugin.manifest().settings.iter().any(|setting| setting.name == name && setting.format == Format::Url) {
+        return Err(defect(format!("there is no setting `{name}` that is a URL")));
+    }
+    let Some((_, origin)) = urls.iter().find(|(known, _)| known == name) else { return Ok(Vec::new()) };
+    match port {
+        "" => Ok(vec![(OriginPattern::exactly(origin), true)]),
+        ":*" => Ok(vec![(OriginPattern::any_port_of(origin), true)]),
+        _ => Err(defect("only `:*` may follow the setting".into())),
+    }
+}
