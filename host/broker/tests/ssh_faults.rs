@@ -54,14 +54,17 @@ impl russh::server::Server for Fake {
     type Handler = Connection;
 
     fn new_client(&mut self, _: Option<SocketAddr>) -> Connection {
-        Connection { fake: self.clone(), inputs: HashMap::new() }
+        Connection {
+            fake: self.clone(),
+            inputs: HashMap::new(),
+        }
     }
 }
 
 impl russh::server::Handler for Connection {
     type Error = russh::Error;
 
-    async fn auth_publickey(&mut self, _: &str, _: &russh::keys::PublicKey) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, _: &str, _: russh::server::VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         Ok(Auth::Accept)
     }
 
@@ -107,7 +110,10 @@ impl Fake {
             Mood::Stalls | Mood::Declines => return,
             Mood::HangsUp => {
                 handle.data(channel, &b"half a lin"[..]).await.unwrap();
-                handle.disconnect(russh::Disconnect::ByApplication, "going down".into(), String::new()).await.unwrap();
+                handle
+                    .disconnect(russh::Disconnect::ByApplication, "going down".into(), String::new())
+                    .await
+                    .unwrap();
                 return;
             }
             Mood::Lies => {
@@ -128,11 +134,21 @@ impl Fake {
             Mood::Works => {}
         }
         let boot = self.boots.load(Ordering::SeqCst);
+        // The machine's own boot id and programs are this server's, so the script is changed before it runs, and with it its length.
+        let length: usize = line.split_once("bs=").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        let mut rest = Vec::new();
+        while rest.len() < length {
+            rest.extend(input.recv().await.unwrap());
+        }
+        let script = String::from_utf8(rest.drain(..length).collect()).unwrap();
+        let script = script
+            .replace("/proc/sys/kernel/random/boot_id", &format!("{}/boot{boot}", self.path))
+            .replace("PATH=/usr/local/sbin", &format!("PATH={}:/usr/local/sbin", self.path));
+        let line = line.replace(&format!("bs={length} "), &format!("bs={} ", script.len()));
         let mut shell = tokio::process::Command::new("sh")
             .arg("-c")
             .arg(&line)
             .env("PATH", format!("{}:/usr/bin:/bin", self.path))
-            .env("FAKE_BOOT", boot.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -140,20 +156,12 @@ impl Fake {
             .unwrap();
         let mut stdin = shell.stdin.take().unwrap();
         let feed = async move {
-            while let Some(data) = input.recv().await {
-                // The shell's answers to these two are this server's.
-                let text = String::from_utf8_lossy(&data);
-                let data = if text.contains("# steps") {
-                    text.replace("/proc/sys/kernel/random/boot_id", &format!("{}/boot{boot}", self.path))
-                        .replace("\nPATH=/usr/local/sbin", &format!("\nPATH={}:/usr/local/sbin", self.path))
-                        .replacen(" PATH=/usr/local/sbin", &format!(" PATH={}:/usr/local/sbin", self.path), 1)
-                        .into_bytes()
-                } else {
-                    data
-                };
+            let mut next = Some([script.into_bytes(), rest].concat());
+            while let Some(data) = next {
                 if stdin.write_all(&data).await.is_err() {
                     break;
                 }
+                next = input.recv().await;
             }
         };
         let (mut out, mut err) = (shell.stdout.take().unwrap(), shell.stderr.take().unwrap());
@@ -205,13 +213,30 @@ async fn fake(mood: Mood) -> Running {
         auth_rejection_time_initial: Some(Duration::ZERO),
         ..russh::server::Config::default()
     };
-    let fake = Fake { mood, boots: Arc::default(), path: dir.path().display().to_string(), handles: Arc::default() };
+    let fake = Fake {
+        mood,
+        boots: Arc::default(),
+        path: dir.path().display().to_string(),
+        handles: Arc::default(),
+    };
     let mut serving = fake.clone();
     let server = tokio::spawn(async move {
         let _ = serving.run_on_socket(Arc::new(config), &listener).await;
     });
-    let target = Target { name: "db".into(), host: "127.0.0.1".into(), port, user: "root".into(), host_key };
-    Running { fake, target, login: private(Algorithm::Ed25519), _dir: dir, server }
+    let target = Target {
+        name: "db".into(),
+        host: "127.0.0.1".into(),
+        port,
+        user: "root".into(),
+        host_key,
+    };
+    Running {
+        fake,
+        target,
+        login: private(Algorithm::Ed25519),
+        _dir: dir,
+        server,
+    }
 }
 
 impl Running {
@@ -220,7 +245,10 @@ impl Running {
     }
 
     async fn session_with(&self, options: SshOptions) -> Session {
-        SshBroker::new(options, Arc::new(bootmachine_broker::audit::Audit::null())).connect(&self.target).await.unwrap()
+        SshBroker::new(options, Arc::new(bootmachine_broker::audit::Audit::null()))
+            .connect(&self.target)
+            .await
+            .unwrap()
     }
 
     async fn session(&self) -> Session {
@@ -252,13 +280,23 @@ where
 }
 
 fn impatient() -> SshBroker {
-    let options = SshOptions { connect_timeout: Duration::from_millis(400), probe_timeout: Duration::from_millis(200), ..options(Identities::none()) };
+    let options = SshOptions {
+        connect_timeout: Duration::from_millis(400),
+        probe_timeout: Duration::from_millis(200),
+        ..options(Identities::none())
+    };
     SshBroker::new(options, Arc::new(bootmachine_broker::audit::Audit::null()))
 }
 
 fn target(port: u16) -> Target {
     let host_key = HostKeyPolicy::Pinned(vec![private(Algorithm::Ed25519).public_key().clone()]);
-    Target { name: "db".into(), host: "127.0.0.1".into(), port, user: "root".into(), host_key }
+    Target {
+        name: "db".into(),
+        host: "127.0.0.1".into(),
+        port,
+        user: "root".into(),
+        host_key,
+    }
 }
 
 #[tokio::test]
@@ -281,7 +319,12 @@ async fn ports_that_are_no_ssh_servers() {
     let closed = ssh_support::free_port();
 
     let broker = impatient();
-    for (port, expected) in [(silent, "it said nothing for"), (banner, "it said nothing for"), (web, ""), (hangs_up, "")] {
+    for (port, expected) in [
+        (silent, "it said nothing for"),
+        (banner, "it said nothing for"),
+        (web, ""),
+        (hangs_up, ""),
+    ] {
         let error = broker.connect(&target(port)).await.unwrap_err();
         assert!(matches!(error, SshError::NotSsh { .. }), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
@@ -290,12 +333,23 @@ async fn ports_that_are_no_ssh_servers() {
     let error = broker.connect(&target(closed)).await.unwrap_err();
     assert_eq!(error.to_string(), format!("db (127.0.0.1:{closed}) refused the connection"));
 
-    let open = |banner: Option<&str>| PortState::Open { banner: banner.map(str::to_owned) };
+    let open = |banner: Option<&str>| PortState::Open {
+        banner: banner.map(str::to_owned),
+    };
     assert_eq!(broker.probe("127.0.0.1", silent).await.unwrap(), open(None));
     assert_eq!(broker.probe("127.0.0.1", banner).await.unwrap(), open(Some("SSH-2.0-Nothing_more")));
-    assert_eq!(broker.probe("127.0.0.1", web).await.unwrap(), open(Some("HTTP/1.1 400 Bad Request")));
+    assert_eq!(
+        broker.probe("127.0.0.1", web).await.unwrap(),
+        open(Some("HTTP/1.1 400 Bad Request"))
+    );
     assert_eq!(broker.probe("127.0.0.1", closed).await.unwrap(), PortState::Refused);
-    let error = broker.connect(&Target { host: "bootmachine.invalid".into(), ..target(22) }).await.unwrap_err();
+    let error = broker
+        .connect(&Target {
+            host: "bootmachine.invalid".into(),
+            ..target(22)
+        })
+        .await
+        .unwrap_err();
     assert!(matches!(error, SshError::Unreachable { .. }), "{error}");
 }
 
@@ -321,12 +375,20 @@ async fn a_server_that_makes_answers_up_is_not_believed() {
     assert!(error.to_string().contains("belongs to no step"), "{error}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_server_that_stalls_or_floods_is_left_after_the_time_that_was_given() {
     for mood in [Mood::Stalls, Mood::Floods] {
         let server = fake(mood).await;
-        let session = server.session().await;
-        let command = Command { timeout: Some(Duration::from_millis(100)), ..command("true", &[]) };
+        let session = server
+            .session_with(SshOptions {
+                step_grace: Duration::from_millis(200),
+                ..server.options()
+            })
+            .await;
+        let command = Command {
+            timeout: Some(Duration::from_millis(100)),
+            ..command("true", &[])
+        };
         let error = session.run(command).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{mood:?}: {error}");
     }
@@ -344,14 +406,26 @@ async fn a_peer_that_falls_silent_is_noticed() {
             let mut far = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                _ = is_cut.wait_for(|cut| *cut) => std::future::pending().await,
+                () = async { is_cut.wait_for(|cut| *cut).await.map(|_| ()).unwrap_or_default() } => {}
             }
+            // Neither end learns of it.
+            std::future::pending::<()>().await;
         }
     })
     .await;
-    let options = SshOptions { keepalive: Duration::from_millis(100), keepalive_max: 2, ..real.options() };
+    let options = SshOptions {
+        keepalive: Duration::from_millis(100),
+        keepalive_max: 2,
+        ..real.options()
+    };
     let broker = SshBroker::new(options, Arc::new(bootmachine_broker::audit::Audit::null()));
-    let session = broker.connect(&Target { port: wire, ..real.target.clone() }).await.unwrap();
+    let session = broker
+        .connect(&Target {
+            port: wire,
+            ..real.target.clone()
+        })
+        .await
+        .unwrap();
     let started = Instant::now();
     let waiting = tokio::spawn({
         let session = session.clone();
@@ -359,7 +433,10 @@ async fn a_peer_that_falls_silent_is_noticed() {
     });
     cut.send(true).unwrap();
     let error = waiting.await.unwrap().unwrap_err();
-    assert!(matches!(&error, SshError::Disconnected { reason, .. } if reason == "it stopped answering"), "{error}");
+    assert!(
+        matches!(&error, SshError::Disconnected { reason, .. } if reason == "it stopped answering"),
+        "{error}"
+    );
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
@@ -367,16 +444,31 @@ async fn a_peer_that_falls_silent_is_noticed() {
 async fn a_login_that_is_not_roots_goes_through_sudo() {
     let mut server = fake(Mood::Works).await;
     server.target.user = "admin".into();
-    server.install("sudo", "#!/bin/sh\n[ \"$1 $2\" = '-n --' ] || exit 99\nshift 2\nFAKE_SUDO=yes exec \"$@\"\n");
+    server.install(
+        "sudo",
+        "#!/bin/sh\n[ \"$1 $2\" = '-n --' ] || exit 99\nshift 2\nFAKE_SUDO=yes exec \"$@\"\n",
+    );
     let session = server.session().await;
-    let output = session.run(command("sh", &["-c", "tr '\\0' '\\n' </proc/$PPID/environ; tr '\\0' '\\n' </proc/$(awk '/^PPid/{print $2}' /proc/$PPID/status)/environ"])).await.unwrap();
+    let output = session
+        .run(command(
+            "sh",
+            &[
+                "-c",
+                "tr '\\0' '\\n' </proc/$PPID/environ; tr '\\0' '\\n' </proc/$(awk '/^PPid/{print $2}' /proc/$PPID/status)/environ",
+            ],
+        ))
+        .await
+        .unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("FAKE_SUDO=yes"), "{output:?}");
 
     server.install("sudo", "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n");
     let error = session.run(command("true", &[])).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("`admin` can not become root on db (127.0.0.1:{}): sudo: a password is required", server.target.port)
+        format!(
+            "`admin` can not become root on db (127.0.0.1:{}): sudo: a password is required",
+            server.target.port
+        )
     );
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
 
@@ -389,10 +481,17 @@ async fn a_login_that_is_not_roots_goes_through_sudo() {
 async fn a_reboot_ends_with_another_boot_id() {
     let server = fake(Mood::Works).await;
     for boot in 0..2 {
-        fs_err::write(std::path::Path::new(&server.fake.path).join(format!("boot{boot}")), format!("id-{boot}\n")).unwrap();
+        fs_err::write(
+            std::path::Path::new(&server.fake.path).join(format!("boot{boot}")),
+            format!("id-{boot}\n"),
+        )
+        .unwrap();
     }
     let asked = std::path::Path::new(&server.fake.path).join("asked");
-    server.install("systemctl", &format!("#!/bin/sh\n[ \"$*\" = reboot ] && : >'{}'\n", asked.display()));
+    server.install(
+        "systemctl",
+        &format!("#!/bin/sh\n[ \"$*\" = reboot ] && : >'{}'\n", asked.display()),
+    );
     // Goes down once it was asked, as a machine does.
     let fake = server.fake.clone();
     tokio::spawn(async move {
@@ -400,21 +499,32 @@ async fn a_reboot_ends_with_another_boot_id() {
         fake.boots.store(1, Ordering::SeqCst);
         let handles = std::mem::take(&mut *fake.handles.lock().unwrap());
         for handle in handles {
-            let _ = handle.disconnect(russh::Disconnect::ByApplication, "going down".into(), String::new()).await;
+            let _ = handle
+                .disconnect(russh::Disconnect::ByApplication, "going down".into(), String::new())
+                .await;
         }
     });
     let session = server.session().await;
     let clone = session.clone();
     session.reboot().await.unwrap();
     assert_eq!(server.fake.boots.load(Ordering::SeqCst), 1);
-    assert_eq!(clone.run(command("echo", &["up"])).await.unwrap().stdout, b"up\n", "clones go on with the new connection");
+    assert_eq!(
+        clone.run(command("echo", &["up"])).await.unwrap().stdout,
+        b"up\n",
+        "clones go on with the new connection"
+    );
 
     server.install("systemctl", "#!/bin/sh\necho 'no way' >&2\nexit 1\n");
     let error = session.reboot().await.unwrap_err().to_string();
     assert!(error.contains("does not reboot: no way"), "{error}");
 
     server.install("systemctl", "#!/bin/sh\n");
-    let short = server.session_with(SshOptions { reboot_timeout: Duration::from_millis(300), ..server.options() }).await;
+    let short = server
+        .session_with(SshOptions {
+            reboot_timeout: Duration::from_millis(300),
+            ..server.options()
+        })
+        .await;
     let error = short.reboot().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("it runs on with the same boot id"), "{error}");
@@ -440,13 +550,23 @@ async fn the_steps_need_no_more_than_a_posix_shell() {
         };
         assert!(session.write_file(file.clone()).await.unwrap(), "{shell}");
         assert!(!session.write_file(file).await.unwrap(), "{shell}");
-        assert_eq!(session.read_file(path.to_str().unwrap()).await.unwrap().unwrap(), [0, 10, 13, 255], "{shell}");
-        let cat = Command { stdin: Some(vec![0, 1, 2]), ..command("cat", &[]) };
+        assert_eq!(
+            session.read_file(path.to_str().unwrap()).await.unwrap().unwrap(),
+            [0, 10, 13, 255],
+            "{shell}"
+        );
+        let cat = Command {
+            stdin: Some(vec![0, 1, 2]),
+            ..command("cat", &[])
+        };
         assert_eq!(session.run(cat).await.unwrap().stdout, [0, 1, 2], "{shell}");
         assert_eq!(session.run(command("false", &[])).await.unwrap().status, 1, "{shell}");
     }
 }
 
 fn own(what: &str) -> String {
-    String::from_utf8(std::process::Command::new("id").arg(what).output().unwrap().stdout).unwrap().trim().to_owned()
+    String::from_utf8(std::process::Command::new("id").arg(what).output().unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
 }

@@ -37,14 +37,24 @@ async fn keys_of_every_kind_log_in() {
     }
     let sshd = Sshd::start("").await;
     let dir = tempfile::tempdir().unwrap();
-    for (kind, extra) in [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "2048"), ("rsa", "3072")] {
+    for (kind, extra) in [
+        ("ed25519", "256"),
+        ("ecdsa", "256"),
+        ("ecdsa", "384"),
+        ("ecdsa", "521"),
+        ("rsa", "2048"),
+        ("rsa", "3072"),
+    ] {
         for passphrase in ["", "open sesame"] {
             let path = dir.path().join(format!("{kind}-{extra}-{}", passphrase.len()));
             keygen(&["-q", "-t", kind, "-b", extra, "-N", passphrase, "-f", path.to_str().unwrap()]);
             let public = bootmachine_broker::ssh::keys::parse_public(&fs_err::read_to_string(path.with_extension("pub")).unwrap()).unwrap();
             sshd.authorize(&public);
             let identities = Identities::none().with_file(&path, &Says("open sesame")).await.unwrap();
-            let session = sshd.login_with(identities).await.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let session = sshd
+                .login_with(identities)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert_eq!(session.run(command("true", &[])).await.unwrap().status, 0);
         }
     }
@@ -60,11 +70,18 @@ async fn a_wrong_passphrase_is_said_before_any_server_is_asked() {
     let path = dir.path().join("key");
     keygen(&["-q", "-t", "ed25519", "-N", "right", "-f", path.to_str().unwrap()]);
     let wrong = Identities::none().with_file(&path, &Says("wrong")).await.unwrap_err();
-    assert_eq!(wrong.to_string(), format!("the private key {} can not be used: the passphrase is wrong", path.display()));
+    assert_eq!(
+        wrong.to_string(),
+        format!("the private key {} can not be used: the passphrase is wrong", path.display())
+    );
     assert_eq!(wrong.kind(), ErrorKind::InvalidSetting);
     let nobody = Identities::none().with_file(&path, &NoPassphrase).await.unwrap_err().to_string();
     assert!(nobody.contains("it has a passphrase, and nobody gave it"), "{nobody}");
-    let missing = Identities::none().with_file(&dir.path().join("none"), &NoPassphrase).await.unwrap_err().to_string();
+    let missing = Identities::none()
+        .with_file(&dir.path().join("none"), &NoPassphrase)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(missing.contains("No such file"), "{missing}");
 }
 
@@ -85,14 +102,25 @@ async fn the_agent_logs_in_also_with_rsa() {
     let sshd = Sshd::start("").await;
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("agent");
-    let child = Process::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = Process::new("ssh-agent")
+        .arg("-D")
+        .arg("-a")
+        .arg(&socket)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let _agent = Agent(child);
     wait_for("the agent's socket", || socket.exists()).await;
     for (kind, bits) in [("ed25519", "256"), ("rsa", "2048")] {
         let path = dir.path().join(kind);
         keygen(&["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()]);
         let add = |arguments: &[&str]| {
-            let output = Process::new("ssh-add").args(arguments).env("SSH_AUTH_SOCK", &socket).output().unwrap();
+            let output = Process::new("ssh-add")
+                .args(arguments)
+                .env("SSH_AUTH_SOCK", &socket)
+                .output()
+                .unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         };
         add(&["-D"]);
@@ -100,12 +128,22 @@ async fn the_agent_logs_in_also_with_rsa() {
         let identities = Identities::none().with_agent(&socket);
         let error = sshd.login_with(identities.clone()).await.unwrap_err();
         assert!(matches!(error, SshError::Authentication { .. }), "{error}");
-        assert!(error.to_string().contains(&fingerprint(&identities.agent_keys().await[0])), "{error}");
+        assert!(
+            error.to_string().contains(&fingerprint(&identities.agent_keys().await[0])),
+            "{error}"
+        );
         sshd.authorize(&identities.agent_keys().await[0]);
-        let session = sshd.login_with(identities).await.unwrap_or_else(|error| panic!("{kind}: {error}\n{}", sshd.log()));
+        let session = sshd
+            .login_with(identities)
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}\n{}", sshd.log()));
         assert_eq!(session.run(command("true", &[])).await.unwrap().status, 0);
     }
-    let gone = sshd.login_with(Identities::none().with_agent(dir.path().join("nothing"))).await.unwrap_err().to_string();
+    let gone = sshd
+        .login_with(Identities::none().with_agent(dir.path().join("nothing")))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(gone.contains("the agent at"), "{gone}");
 }
 
@@ -137,7 +175,13 @@ async fn another_host_key_is_refused_and_nobody_is_logged_in() {
         assert!(matches!(broker.connect(&target).await, Err(SshError::HostKey { .. })));
     }
     // A pin of an algorithm that the server does not have.
-    target.host_key = HostKeyPolicy::Pinned(vec![private(Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }).public_key().clone()]);
+    target.host_key = HostKeyPolicy::Pinned(vec![
+        private(Algorithm::Ecdsa {
+            curve: EcdsaCurve::NistP256,
+        })
+        .public_key()
+        .clone(),
+    ]);
     let error = broker.connect(&target).await.unwrap_err().to_string();
     assert!(error.contains(&fingerprint(&sshd.host_key)), "{error}");
     assert!(!sshd.log().contains("Accepted"), "{}", sshd.log());
@@ -156,12 +200,23 @@ async fn the_key_that_is_pinned_is_the_one_that_is_asked_for() {
     }
     // The server would rather show its ed25519 key.
     let dir = tempfile::tempdir().unwrap();
-    let other = private(Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 });
+    let other = private(Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP384,
+    });
     write_private(&dir.path().join("other"), &other);
     let sshd = Sshd::start(&format!("HostKey {}", dir.path().join("other").display())).await;
     let broker = broker(sshd.identities());
-    for policy in [HostKeyPolicy::Pinned(vec![other.public_key().clone()]), HostKeyPolicy::Fingerprints(vec![fingerprint(other.public_key())])] {
-        let session = broker.connect(&Target { host_key: policy, ..sshd.target() }).await.unwrap();
+    for policy in [
+        HostKeyPolicy::Pinned(vec![other.public_key().clone()]),
+        HostKeyPolicy::Fingerprints(vec![fingerprint(other.public_key())]),
+    ] {
+        let session = broker
+            .connect(&Target {
+                host_key: policy,
+                ..sshd.target()
+            })
+            .await
+            .unwrap();
         assert_eq!(session.host_key().unwrap().key_data(), other.public_key().key_data());
     }
 }
@@ -173,16 +228,25 @@ async fn who_is_not_let_in_learns_what_was_tried() {
     }
     let sshd = Sshd::start("").await;
     let stranger = private(Algorithm::Ed25519);
-    let error = sshd.login_with(Identities::none().with_key(stranger.clone(), "stranger")).await.unwrap_err();
+    let error = sshd
+        .login_with(Identities::none().with_key(stranger.clone(), "stranger"))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("web (127.0.0.1:{}) let nobody in as `root`: tried stranger {}; the server accepts publickey", sshd.port, fingerprint(stranger.public_key()))
+        format!(
+            "web (127.0.0.1:{}) let nobody in as `root`: tried stranger {}; the server accepts publickey",
+            sshd.port,
+            fingerprint(stranger.public_key())
+        )
     );
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     let error = sshd.login_with(Identities::none()).await.unwrap_err().to_string();
     assert!(error.contains("tried nothing"), "{error}");
 
-    let many = (0..20).fold(Identities::none(), |all, number| all.with_key(private(Algorithm::Ed25519), format!("key{number}")));
+    let many = (0..20).fold(Identities::none(), |all, number| {
+        all.with_key(private(Algorithm::Ed25519), format!("key{number}"))
+    });
     let error = sshd.login_with(many).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error}");
     assert!(error.to_string().contains("Too many authentication failures"), "{error}");
@@ -199,7 +263,11 @@ async fn refusals_are_proved_from_outside() {
     let ask = async |sshd: &Sshd, method| broker(sshd.identities()).try_login(&sshd.target(), method).await.unwrap();
     for method in [LoginMethod::None, LoginMethod::Password, LoginMethod::KeyboardInteractive] {
         let attempt = ask(&sshd, method).await;
-        assert_eq!((attempt.accepted, attempt.offered), (false, vec!["publickey".to_owned()]), "{method:?}");
+        assert_eq!(
+            (attempt.accepted, attempt.offered),
+            (false, vec!["publickey".to_owned()]),
+            "{method:?}"
+        );
     }
     assert!(ask(&open, LoginMethod::Password).await.offered.contains(&"password".to_owned()));
     assert!(ask(&open, LoginMethod::Identities).await.accepted);
@@ -215,13 +283,25 @@ async fn targets_are_reached_through_one_connection_to_the_jump_host() {
     let inner = Sshd::start("").await;
     let identities = inner.identities().with_key(jump.login.clone(), "jump key");
     let broker = SshBroker::new(
-        bootmachine_broker::ssh::SshOptions { jump: Some(jump.as_jump()), ..options(identities.clone()) },
+        bootmachine_broker::ssh::SshOptions {
+            jump: Some(jump.as_jump()),
+            ..options(identities.clone())
+        },
         Arc::new(Audit::null()),
     );
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let (broker, target) = (broker.clone(), inner.target());
-        all.spawn(async move { broker.connect(&target).await.unwrap().run(command("echo", &["inside"])).await.unwrap().stdout });
+        all.spawn(async move {
+            broker
+                .connect(&target)
+                .await
+                .unwrap()
+                .run(command("echo", &["inside"]))
+                .await
+                .unwrap()
+                .stdout
+        });
     }
     for stdout in all.join_all().await {
         assert_eq!(stdout, b"inside\n");
@@ -229,18 +309,35 @@ async fn targets_are_reached_through_one_connection_to_the_jump_host() {
     assert_eq!(jump.log().matches("Accepted publickey").count(), 1, "{}", jump.log());
     assert_eq!(inner.log().matches("Accepted publickey").count(), 5, "{}", inner.log());
 
-    assert!(matches!(broker.probe("127.0.0.1", inner.port).await.unwrap(), PortState::Open { banner: Some(banner) } if banner.starts_with("SSH-2.0-OpenSSH")));
+    assert!(
+        matches!(broker.probe("127.0.0.1", inner.port).await.unwrap(), PortState::Open { banner: Some(banner) } if banner.starts_with("SSH-2.0-OpenSSH"))
+    );
     let closed = free_port();
     assert_eq!(broker.probe("127.0.0.1", closed).await.unwrap(), PortState::Refused);
-    let error = broker.connect(&Target { port: closed, ..inner.target() }).await.unwrap_err();
+    let error = broker
+        .connect(&Target {
+            port: closed,
+            ..inner.target()
+        })
+        .await
+        .unwrap_err();
     assert!(matches!(error, SshError::Refused { .. }), "{error}");
 
     // A jump host whose key changed is not used, and it is said that it is the jump host.
     let mut wrong = jump.as_jump();
     wrong.host_key = HostKeyPolicy::Pinned(vec![inner.host_key.clone()]);
-    let other = SshBroker::new(bootmachine_broker::ssh::SshOptions { jump: Some(wrong), ..options(identities) }, Arc::new(Audit::null()));
+    let other = SshBroker::new(
+        bootmachine_broker::ssh::SshOptions {
+            jump: Some(wrong),
+            ..options(identities)
+        },
+        Arc::new(Audit::null()),
+    );
     let error = other.connect(&inner.target()).await.unwrap_err();
-    assert!(matches!(&error, SshError::Jump(inner) if matches!(**inner, SshError::HostKey { .. })), "{error}");
+    assert!(
+        matches!(&error, SshError::Jump(inner) if matches!(**inner, SshError::HostKey { .. })),
+        "{error}"
+    );
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().starts_with("the jump host failed: "), "{error}");
 }
@@ -251,8 +348,13 @@ async fn a_jump_host_that_forbids_forwarding_filters() {
         return;
     }
     let jump = Sshd::start("AllowTcpForwarding no").await;
-    let broker =
-        SshBroker::new(bootmachine_broker::ssh::SshOptions { jump: Some(jump.as_jump()), ..options(jump.identities()) }, Arc::new(Audit::null()));
+    let broker = SshBroker::new(
+        bootmachine_broker::ssh::SshOptions {
+            jump: Some(jump.as_jump()),
+            ..options(jump.identities())
+        },
+        Arc::new(Audit::null()),
+    );
     assert_eq!(broker.probe("127.0.0.1", jump.port).await.unwrap(), PortState::Filtered);
     let error = broker.connect(&jump.target()).await.unwrap_err();
     assert!(matches!(error, SshError::Unreachable { .. }), "{error}");
@@ -273,7 +375,10 @@ async fn known_hosts_is_read_and_never_written() {
     fs_err::write(&file, &text).unwrap();
     let connect = async |file: &Path| {
         let jump_host = Jump::from_known_hosts("root", "127.0.0.1", jump.port, file).unwrap();
-        let options = bootmachine_broker::ssh::SshOptions { jump: Some(jump_host), ..options(jump.identities()) };
+        let options = bootmachine_broker::ssh::SshOptions {
+            jump: Some(jump_host),
+            ..options(jump.identities())
+        };
         SshBroker::new(options, Arc::new(Audit::null())).connect(&jump.target()).await
     };
     connect(&file).await.unwrap();
@@ -296,7 +401,10 @@ async fn a_broken_connection_is_made_anew_on_demand() {
     assert!(matches!(error, SshError::Disconnected { .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(session.is_closed());
-    assert!(matches!(session.run(command("true", &[])).await, Err(SshError::Disconnected { .. })));
+    assert!(matches!(
+        session.run(command("true", &[])).await,
+        Err(SshError::Disconnected { .. })
+    ));
     session.reconnect().await.unwrap();
     assert_eq!(session.clone().run(command("echo", &["again"])).await.unwrap().stdout, b"again\n");
 }
@@ -311,7 +419,10 @@ async fn each_act_leaves_one_line_without_content() {
     let log = dir.path().join("audit.jsonl");
     let broker = SshBroker::new(options(sshd.identities()), Arc::new(Audit::append_to(&log).unwrap()));
     let session = broker.connect(&sshd.target()).await.unwrap();
-    let input = Command { stdin: Some(b"hush\n".to_vec()), ..command("sh", &["-s", "a b"]) };
+    let input = Command {
+        stdin: Some(b"hush\n".to_vec()),
+        ..command("sh", &["-s", "a b"])
+    };
     assert_eq!(session.run(input).await.unwrap().status, 127);
     let path = dir.path().join("file");
     let file = bootmachine_broker::ssh::File {
@@ -327,7 +438,10 @@ async fn each_act_leaves_one_line_without_content() {
         .lines()
         .map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            (line["act"].as_str().unwrap().to_owned(), line["result"].as_str().unwrap().to_owned())
+            (
+                line["act"].as_str().unwrap().to_owned(),
+                line["result"].as_str().unwrap().to_owned(),
+            )
         })
         .collect();
     let expected = [

@@ -13,7 +13,13 @@ use proptest::test_runner::{Config, TestRunner};
 use ssh_support::{Sshd, can_run, command, scratch, script, wait_for};
 
 fn file(path: &std::path::Path, content: &[u8], mode: u32) -> File {
-    File { path: path.to_str().unwrap().into(), content: content.into(), mode, owner: "root".into(), group: "root".into() }
+    File {
+        path: path.to_str().unwrap().into(),
+        content: content.into(),
+        mode,
+        owner: "root".into(),
+        group: "root".into(),
+    }
 }
 
 #[tokio::test]
@@ -23,8 +29,19 @@ async fn a_command_gets_its_arguments_and_nothing_else() {
     }
     let sshd = Sshd::start("").await;
     let session = sshd.session().await;
-    let output = session.run(command("printf", &["%s|", "a b", "$HOME", "it's", "", "new\nline", "*", "ü"])).await.unwrap();
-    assert_eq!(output, Output { status: 0, stdout: "a b|$HOME|it's||new\nline|*|ü|".into(), stderr: vec![], truncated: false });
+    let output = session
+        .run(command("printf", &["%s|", "a b", "$HOME", "it's", "", "new\nline", "*", "ü"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        output,
+        Output {
+            status: 0,
+            stdout: "a b|$HOME|it's||new\nline|*|ü|".into(),
+            stderr: vec![],
+            truncated: false
+        }
+    );
 
     let mut env = command("env", &[]);
     env.environment = vec![("A".into(), "x y'\n=".into())];
@@ -55,7 +72,15 @@ async fn a_status_is_what_a_shell_reports() {
     assert_eq!(status(command("sh", &["-c", "kill -9 $$"])).await, 137);
     assert_eq!(status(command("sh", &["-c", "kill -15 $$"])).await, 143);
     let output = session.run(script("echo out; echo err >&2; exit 3")).await.unwrap();
-    assert_eq!(output, Output { status: 3, stdout: b"out\n".to_vec(), stderr: b"err\n".to_vec(), truncated: false });
+    assert_eq!(
+        output,
+        Output {
+            status: 3,
+            stdout: b"out\n".to_vec(),
+            stderr: b"err\n".to_vec(),
+            truncated: false
+        }
+    );
 }
 
 #[tokio::test]
@@ -89,18 +114,29 @@ fn any_argument_survives_the_way() {
         let session = sshd.session().await;
         (sshd, session)
     });
-    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 64,
+        failure_persistence: None,
+        ..Config::default()
+    });
     let arguments = prop::collection::vec("[^\u{0}]{0,12}", 1..6);
     let input = prop::collection::vec(any::<u8>(), 0..300);
     runner
         .run(&(arguments, input), |(arguments, input)| {
-            let expected: Vec<u8> = arguments.iter().flat_map(|argument| [argument.as_bytes(), b"\0"].concat()).collect();
+            let expected: Vec<u8> = arguments
+                .iter()
+                .flat_map(|argument| [argument.as_bytes(), b"\0"].concat())
+                .collect();
             let mut words = vec!["%s\\0"];
             words.extend(arguments.iter().map(String::as_str));
             let mut cat = command("cat", &[]);
             cat.stdin = Some(input.clone());
-            let outcomes = runtime.block_on(session.run_all(vec![Step::Run(command("printf", &words)), Step::Run(cat)])).unwrap();
-            let [StepOutcome::Ran(printed), StepOutcome::Ran(copied)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+            let outcomes = runtime
+                .block_on(session.run_all(vec![Step::Run(command("printf", &words)), Step::Run(cat)]))
+                .unwrap();
+            let [StepOutcome::Ran(printed), StepOutcome::Ran(copied)] = outcomes.as_slice() else {
+                panic!("{outcomes:?}")
+            };
             prop_assert_eq!(&printed.stdout, &expected);
             prop_assert_eq!(&copied.stdout, &input);
             Ok(())
@@ -124,7 +160,10 @@ async fn input_is_binary_and_need_not_be_read() {
         with_input(command("true", &[])),
         with_input(command("head", &["-c", "5"])),
         with_input(command("cat", &[])),
-        Step::Run(Command { stdin: Some(vec![]), ..command("cat", &[]) }),
+        Step::Run(Command {
+            stdin: Some(vec![]),
+            ..command("cat", &[])
+        }),
     ];
     let outcomes = session.run_all(steps).await.unwrap();
     let bytes: Vec<Vec<u8>> = outcomes
@@ -134,7 +173,11 @@ async fn input_is_binary_and_need_not_be_read() {
             StepOutcome::Wrote(_) => panic!("a file"),
         })
         .collect();
-    assert!(bytes == [vec![], blob[..5].to_vec(), blob, vec![]], "{:?}", bytes.iter().map(Vec::len).collect::<Vec<_>>());
+    assert!(
+        bytes == [vec![], blob[..5].to_vec(), blob, vec![]],
+        "{:?}",
+        bytes.iter().map(Vec::len).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -154,13 +197,23 @@ async fn steps_stop_at_the_first_that_fails() {
         ])
         .await
         .unwrap();
-    let ran = |status, stdout: &str| StepOutcome::Ran(Output { status, stdout: stdout.into(), ..Output::default() });
+    let ran = |status, stdout: &str| {
+        StepOutcome::Ran(Output {
+            status,
+            stdout: stdout.into(),
+            ..Output::default()
+        })
+    };
     assert_eq!(outcomes, [ran(0, "one\n"), StepOutcome::Wrote(true), ran(9, "three\n")]);
     assert_eq!(fs_err::read(&path).unwrap(), b"two");
 
     // A directory is where the file should be.
     let trip = session
-        .trip(vec![Step::Run(command("true", &[])), Step::WriteFile(file(path.parent().unwrap(), b"x", 0o644)), Step::Run(command("true", &[]))])
+        .trip(vec![
+            Step::Run(command("true", &[])),
+            Step::WriteFile(file(path.parent().unwrap(), b"x", 0o644)),
+            Step::Run(command("true", &[])),
+        ])
         .await
         .unwrap();
     assert_eq!(trip.outcomes, [ran(0, "")]);
@@ -180,7 +233,12 @@ async fn a_file_is_written_once_and_with_its_mode_and_owner() {
     let path = sub.join("deep er/it's");
     let seen = || {
         let metadata = fs_err::symlink_metadata(&path).unwrap();
-        (fs_err::read(&path).unwrap(), metadata.permissions().mode(), metadata.uid(), metadata.gid())
+        (
+            fs_err::read(&path).unwrap(),
+            metadata.permissions().mode(),
+            metadata.uid(),
+            metadata.gid(),
+        )
     };
     let first = file(&path, b"a\0b\n\n", 0o640);
     assert!(session.write_file(first.clone()).await.unwrap());
@@ -190,25 +248,79 @@ async fn a_file_is_written_once_and_with_its_mode_and_owner() {
     assert!(!session.write_file(first.clone()).await.unwrap());
     assert_eq!(fs_err::metadata(&path).unwrap().ino(), inode, "the same file was left alone");
 
-    assert!(session.write_file(File { content: b"other".to_vec(), ..first.clone() }).await.unwrap());
-    assert!(session.write_file(File { mode: 0o4755, ..first.clone() }).await.unwrap());
+    assert!(
+        session
+            .write_file(File {
+                content: b"other".to_vec(),
+                ..first.clone()
+            })
+            .await
+            .unwrap()
+    );
+    assert!(
+        session
+            .write_file(File {
+                mode: 0o4755,
+                ..first.clone()
+            })
+            .await
+            .unwrap()
+    );
     assert_eq!(seen().1, 0o104_755);
-    assert!(session.write_file(File { owner: "nobody".into(), group: "12345".into(), ..first.clone() }).await.unwrap());
+    assert!(
+        session
+            .write_file(File {
+                owner: "nobody".into(),
+                group: "12345".into(),
+                ..first.clone()
+            })
+            .await
+            .unwrap()
+    );
     assert_eq!((seen().2, seen().3), (65534, 12345));
-    assert!(!session.write_file(File { owner: "65534".into(), group: "12345".into(), ..first.clone() }).await.unwrap());
-    assert!(session.write_file(File { content: vec![], ..first.clone() }).await.unwrap());
+    assert!(
+        !session
+            .write_file(File {
+                owner: "65534".into(),
+                group: "12345".into(),
+                ..first.clone()
+            })
+            .await
+            .unwrap()
+    );
+    assert!(
+        session
+            .write_file(File {
+                content: vec![],
+                ..first.clone()
+            })
+            .await
+            .unwrap()
+    );
     assert_eq!(seen().0, b"");
 
-    let error = session.write_file(File { owner: "bootmachine-nobody".into(), ..first.clone() }).await.unwrap_err();
+    let error = session
+        .write_file(File {
+            owner: "bootmachine-nobody".into(),
+            ..first.clone()
+        })
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
-    assert!(error.to_string().contains("bootmachine-nobody") && error.to_string().contains("could not be written"), "{error}");
+    assert!(
+        error.to_string().contains("bootmachine-nobody") && error.to_string().contains("could not be written"),
+        "{error}"
+    );
 
     // A link is replaced, never written through.
     let link = dir.path().join("link");
     symlink(&path, &link).unwrap();
     assert!(session.write_file(file(&link, b"", 0o640)).await.unwrap());
     assert!(fs_err::symlink_metadata(&link).unwrap().is_file());
-    let names: Vec<_> = fs_err::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs_err::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names, ["it's"], "nothing is left beside the file");
 
     let large: Vec<u8> = (0..9_000_000_u32).map(|i| (i % 251) as u8).collect();
@@ -262,7 +374,16 @@ async fn a_tree_becomes_a_copy_deletions_included() {
     assert!(session.upload_tree(local.path(), name).await.unwrap());
     let mode = |name: &str| fs_err::metadata(remote.join(name)).unwrap().permissions().mode() & 0o7777;
     assert_eq!(fs_err::read_to_string(remote.join("top.sls")).unwrap(), "base:\n");
-    assert_eq!([mode("top.sls"), mode("states/.hidden file"), mode("states/run it's.sh"), mode("empty"), mode("")], [0o644, 0o644, 0o755, 0o755, 0o755]);
+    assert_eq!(
+        [
+            mode("top.sls"),
+            mode("states/.hidden file"),
+            mode("states/run it's.sh"),
+            mode("empty"),
+            mode("")
+        ],
+        [0o644, 0o644, 0o755, 0o755, 0o755]
+    );
     assert!(!session.upload_tree(local.path(), name).await.unwrap());
 
     // Whatever differs there is put right.
@@ -285,11 +406,18 @@ async fn a_tree_becomes_a_copy_deletions_included() {
     fs_err::remove_file(local.path().join("top.sls")).unwrap();
     assert!(session.upload_tree(local.path(), name).await.unwrap());
     assert!(!remote.join("top.sls").exists());
-    let left: Vec<_> = fs_err::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs_err::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["sub"], "nothing is left beside the tree");
 
     fs_err::write(dir.path().join("file"), "").unwrap();
-    let error = session.upload_tree(local.path(), dir.path().join("file").to_str().unwrap()).await.unwrap_err().to_string();
+    let error = session
+        .upload_tree(local.path(), dir.path().join("file").to_str().unwrap())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("is not a directory"), "{error}");
 }
 
@@ -323,9 +451,15 @@ async fn output_beyond_the_cap_is_thrown_away() {
     }
     let sshd = Sshd::start("").await;
     let session = sshd.session().await;
-    let output = session.run(script("head -c 9000000 /dev/zero; head -c 5000000 /dev/zero >&2; exit 2")).await.unwrap();
+    let output = session
+        .run(script("head -c 9000000 /dev/zero; head -c 5000000 /dev/zero >&2; exit 2"))
+        .await
+        .unwrap();
     assert!(output.truncated);
-    assert_eq!((output.status, output.stdout.len(), output.stderr.len()), (2, OUTPUT_CAP, OUTPUT_CAP));
+    assert_eq!(
+        (output.status, output.stdout.len(), output.stderr.len()),
+        (2, OUTPUT_CAP, OUTPUT_CAP)
+    );
     assert!(!session.run(script("head -c 4194304 /dev/zero")).await.unwrap().truncated);
 }
 
@@ -373,7 +507,10 @@ async fn output_is_handed_on_while_it_comes() {
     let session = sshd.session().await;
     let (_dir, path) = scratch();
     // The command goes on only when its first line has been seen here.
-    let waiting = script(&format!("echo one; while [ ! -e '{}' ]; do sleep 0.05; done; echo two; echo no >&2", path.display()));
+    let waiting = script(&format!(
+        "echo one; while [ ! -e '{}' ]; do sleep 0.05; done; echo two; echo no >&2",
+        path.display()
+    ));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let output = session
         .run_streaming(
@@ -388,7 +525,10 @@ async fn output_is_handed_on_while_it_comes() {
         )
         .await
         .unwrap();
-    assert_eq!((out.as_slice(), err.as_slice(), output.status), (&b"one\ntwo\n"[..], &b"no\n"[..], 0));
+    assert_eq!(
+        (out.as_slice(), err.as_slice(), output.status),
+        (&b"one\ntwo\n"[..], &b"no\n"[..], 0)
+    );
     assert_eq!(output.stdout, out);
 }
 
@@ -402,7 +542,10 @@ async fn a_terminal_is_there_for_a_person() {
     let (_sizes, sizes) = tokio::sync::mpsc::channel(1);
     let mut output = Vec::new();
     let size = bootmachine_broker::ssh::WindowSize { columns: 91, rows: 17 };
-    let status = session.interactive("xterm", size, &b"stty size; exit 5\n"[..], &mut output, sizes).await.unwrap();
+    let status = session
+        .interactive("xterm", size, &b"stty size; exit 5\n"[..], &mut output, sizes)
+        .await
+        .unwrap();
     let text = String::from_utf8_lossy(&output);
     assert_eq!(status, 5, "{text}");
     assert!(text.contains("17 91"), "{text}");

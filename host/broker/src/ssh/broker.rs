@@ -29,6 +29,9 @@ pub struct SshOptions {
     pub keepalive: Duration,
     /// After so many questions without an answer the connection counts as lost. Three by default.
     pub keepalive_max: usize,
+    /// How long a machine may take for what is not a command (to start a shell, to write a file), and to stop a command whose time has
+    /// passed. A minute by default.
+    pub step_grace: Duration,
     /// How long a reboot may take. Ten minutes by default.
     pub reboot_timeout: Duration,
     /// How long to wait between two attempts to log in after a reboot. Two seconds by default.
@@ -45,6 +48,7 @@ impl SshOptions {
             probe_timeout: Duration::from_secs(5),
             keepalive: Duration::from_secs(10),
             keepalive_max: 3,
+            step_grace: Duration::from_secs(60),
             reboot_timeout: Duration::from_secs(600),
             reboot_poll: Duration::from_secs(2),
         }

@@ -196,7 +196,7 @@ impl Session {
         let _permit = self.inner.channels.acquire().await.map_err(|_| self.link().lost())?;
         let link = self.link();
         let started = Instant::now();
-        let result = trip::execute(&link, user, &works, payload, sinks).await;
+        let result = trip::execute(&link, user, &works, payload, self.inner.shared.options.step_grace, sinks).await;
         self.record(&works, &result, started.elapsed());
         result
     }

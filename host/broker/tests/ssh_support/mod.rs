@@ -1,5 +1,10 @@
 //! A real OpenSSH server on a loopback port for the tests of the SSH broker.
-#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test binary uses a part of this; tests may panic and say why they can not run")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "each test binary uses a part of this; tests may panic and say why they can not run"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
@@ -75,7 +80,13 @@ impl Sshd {
                 .stderr(log)
                 .spawn()
                 .unwrap();
-            let mut sshd = Self { port, host_key: host.public_key().clone(), login: login.clone(), dir, child };
+            let mut sshd = Self {
+                port,
+                host_key: host.public_key().clone(),
+                login: login.clone(),
+                dir,
+                child,
+            };
             let mut ended = false;
             wait_for("sshd to listen", || {
                 ended = sshd.child.try_wait().unwrap().is_some();
@@ -116,7 +127,12 @@ impl Sshd {
     }
 
     pub fn as_jump(&self) -> Jump {
-        Jump { user: "root".into(), host: "127.0.0.1".into(), port: self.port, host_key: HostKeyPolicy::Pinned(vec![self.host_key.clone()]) }
+        Jump {
+            user: "root".into(),
+            host: "127.0.0.1".into(),
+            port: self.port,
+            host_key: HostKeyPolicy::Pinned(vec![self.host_key.clone()]),
+        }
     }
 
     pub async fn session(&self) -> Session {
@@ -132,7 +148,12 @@ impl Sshd {
 }
 
 pub fn options(identities: Identities) -> SshOptions {
-    SshOptions { connect_timeout: Duration::from_secs(20), probe_timeout: Duration::from_secs(2), reboot_poll: Duration::from_millis(20), ..SshOptions::new(identities) }
+    SshOptions {
+        connect_timeout: Duration::from_secs(20),
+        probe_timeout: Duration::from_secs(2),
+        reboot_poll: Duration::from_millis(20),
+        ..SshOptions::new(identities)
+    }
 }
 
 pub fn broker(identities: Identities) -> SshBroker {
@@ -163,11 +184,18 @@ pub async fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 pub fn command(program: &str, arguments: &[&str]) -> Command {
-    Command { program: program.into(), arguments: arguments.iter().map(|&argument| argument.into()).collect(), ..Command::default() }
+    Command {
+        program: program.into(),
+        arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+        ..Command::default()
+    }
 }
 
 pub fn script(text: &str) -> Command {
-    Command { stdin: Some(text.into()), ..command("sh", &["-s"]) }
+    Command {
+        stdin: Some(text.into()),
+        ..command("sh", &["-s"])
+    }
 }
 
 /// A private directory whose name is not that of anything else.
