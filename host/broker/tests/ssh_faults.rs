@@ -180,7 +180,9 @@ impl Fake {
         tokio::spawn(feed);
         tokio::join!(copy_out, copy_err);
         let status = shell.wait().await.unwrap();
-        let _ = handle.exit_status_request(channel, status.code().unwrap_or(255) as u32).await;
+        let _ = handle
+            .exit_status_request(channel, status.code().map_or(255, i32::cast_unsigned))
+            .await;
         let _ = handle.eof(channel).await;
         let _ = handle.close(channel).await;
     }

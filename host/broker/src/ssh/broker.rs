@@ -48,8 +48,8 @@ impl SshOptions {
             probe_timeout: Duration::from_secs(5),
             keepalive: Duration::from_secs(10),
             keepalive_max: 3,
-            step_grace: Duration::from_secs(60),
-            reboot_timeout: Duration::from_secs(600),
+            step_grace: Duration::from_mins(1),
+            reboot_timeout: Duration::from_mins(10),
             reboot_poll: Duration::from_secs(2),
         }
     }

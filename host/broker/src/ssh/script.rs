@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Command, File, SshError};
 
 /// What a command may take when it does not say (`wit/ssh.wit`).
-pub(crate) const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+pub(crate) const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(10);
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -291,6 +291,7 @@ fn digest(content: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 

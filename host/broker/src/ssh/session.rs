@@ -243,7 +243,7 @@ impl Session {
             .run(Command {
                 program: "systemctl".into(),
                 arguments: vec!["reboot".into()],
-                timeout: Some(Duration::from_secs(60)),
+                timeout: Some(Duration::from_mins(1)),
                 ..Command::default()
             })
             .await;
