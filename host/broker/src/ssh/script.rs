@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `R BYTES SECONDS USER NAME=VALUE… PROGRAM ARGUMENT…` | standard input; `-` for none | run a command |
 //! | `W BYTES SHA256 MODE OWNER GROUP PATH` | the content | write a file beside its place and rename it |
-//! | `G PATH` | | read a file |
+//! | `G PATH BYTES` | | read a file, so much of it |
 //! | `TB PATH`, `TD NAME…`, `TF BYTES SHA256 MODE NAME`, `TE ENTRIES` | the content, for each `TF` | make a directory a copy of ours |
 //! | `E` | | the end |
 //!
