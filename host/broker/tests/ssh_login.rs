@@ -253,6 +253,19 @@ async fn who_is_not_let_in_learns_what_was_tried() {
 }
 
 #[tokio::test]
+async fn a_forced_command_is_quoted() {
+    if !can_run() {
+        return;
+    }
+    let sshd = Sshd::start("ForceCommand echo 'Please login as the user \"debian\"'; exit 142").await;
+    let error = sshd.session().await.run(command("true", &[])).await.unwrap_err().to_string();
+    assert!(
+        error.ends_with("no shell could be started (status 142): Please login as the user \"debian\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn refusals_are_proved_from_outside() {
     if !can_run() {
         return;

@@ -335,7 +335,8 @@ impl Running<'_> {
             return Ok(self.done);
         }
         let Some(status) = self.exit else { return Err(self.link.lost()) };
-        let said = text(&[self.err.kept.as_slice(), &self.err.pending].concat());
+        // A forced command (cloud images: `Please login as the user …`) speaks on standard output.
+        let said = text(&[self.err.kept.as_slice(), &self.err.pending, &self.out.kept, &self.out.pending].concat());
         if self.started {
             return Err(SshError::Disconnected {
                 target: self.link.label.clone(),
