@@ -1,17 +1,15 @@
-//! The process-wide part: identities, the jump host and its one connection, probes from outside.
+//! The process-wide part: identities, the way to a machine, the jump host and its one connection.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{KeyboardInteractiveAuthResponse, Msg};
+use russh::client::Msg;
 use russh::{ChannelOpenFailure, ChannelStream};
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot};
 
-use super::connect::{Dial, Link, Stream, Timing, establish, log_in, place, remaining};
-use super::{HostKeyPolicy, Identities, Session, SshError, Target};
+use super::connect::{Dial, Link, Stream, Timing, establish, log_in};
+use super::{HostKeyPolicy, Identities, Jump, Session, SshError, Target};
 use crate::audit::{Actor, Audit, Entry};
 
 /// How to reach machines. Made once from the configuration.
@@ -29,6 +27,9 @@ pub struct SshOptions {
     pub keepalive: Duration,
     /// After so many questions without an answer the connection counts as lost. Three by default.
     pub keepalive_max: usize,
+    /// How long a machine may take for what is not a command (to start a shell, to write a file), and to stop a command whose time has
+    /// passed. A minute by default.
+    pub step_grace: Duration,
     /// How long a reboot may take. Ten minutes by default.
     pub reboot_timeout: Duration,
     /// How long to wait between two attempts to log in after a reboot. Two seconds by default.
@@ -45,99 +46,11 @@ impl SshOptions {
             probe_timeout: Duration::from_secs(5),
             keepalive: Duration::from_secs(10),
             keepalive_max: 3,
-            reboot_timeout: Duration::from_secs(600),
+            step_grace: Duration::from_mins(1),
+            reboot_timeout: Duration::from_mins(10),
             reboot_poll: Duration::from_secs(2),
         }
     }
-}
-
-/// A host that connections go through.
-#[derive(Clone, Debug)]
-pub struct Jump {
-    /// Who logs in there.
-    pub user: String,
-    /// Its name or address.
-    pub host: String,
-    /// Its SSH port.
-    pub port: u16,
-    /// How its key is known.
-    pub host_key: HostKeyPolicy,
-}
-
-impl Jump {
-    /// Takes its keys from a `known_hosts` file, which is only read. A host that is not in it is refused when it is connected to.
-    pub fn from_known_hosts(user: &str, host: &str, port: u16, known_hosts: &std::path::Path) -> Result<Self, SshError> {
-        let keys = russh::keys::known_hosts::known_host_keys_path(host, port, known_hosts)
-            .map_err(|error| SshError::Invalid(format!("{}: {error}", known_hosts.display())))?;
-        let host_key = HostKeyPolicy::Pinned(keys.into_iter().map(|(_, key)| key).collect());
-        Ok(Self {
-            user: user.to_owned(),
-            host: host.to_owned(),
-            port,
-            host_key,
-        })
-    }
-
-    /// `~/.ssh/known_hosts`.
-    pub fn default_known_hosts(home: &std::path::Path) -> PathBuf {
-        home.join(".ssh").join("known_hosts")
-    }
-
-    /// Splits `[user@]host[:port]`; an IPv6 address with a port stands in brackets. Port 22 and `default_user` where they are left out.
-    pub fn parse_address(text: &str, default_user: &str) -> Option<(String, String, u16)> {
-        let (user, rest) = text.rsplit_once('@').unwrap_or((default_user, text));
-        let (host, port) = if let Some(rest) = rest.strip_prefix('[') {
-            let (host, rest) = rest.split_once(']')?;
-            (
-                host,
-                rest.strip_prefix(':')
-                    .map_or(if rest.is_empty() { Some(22) } else { None }, |port| port.parse().ok())?,
-            )
-        } else {
-            match rest.split_once(':') {
-                Some((_, port)) if port.contains(':') => (rest, 22),
-                Some((host, port)) => (host, port.parse().ok()?),
-                None => (rest, 22),
-            }
-        };
-        (!user.is_empty() && !host.is_empty() && port != 0).then(|| (user.to_owned(), host.to_owned(), port))
-    }
-}
-
-/// What a port answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PortState {
-    /// Something accepted the connection.
-    Open {
-        /// What it said first, where it spoke first.
-        banner: Option<String>,
-    },
-    /// The machine is there and nothing listens.
-    Refused,
-    /// Nothing came back: a firewall, or no machine.
-    Filtered,
-}
-
-/// How to try to get in where nobody should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginMethod {
-    /// Nothing at all. A server answers with the methods it would accept.
-    None,
-    /// A random password.
-    Password,
-    /// Random answers to whatever it asks.
-    KeyboardInteractive,
-    /// The operator's own identities, to see whether this user may log in.
-    Identities,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoginAttempt {
-    /// Whether it got in.
-    pub accepted: bool,
-    /// The methods that the server says may continue. Empty where it ended the connection or did not say.
-    pub offered: Vec<String>,
 }
 
 pub(crate) struct Shared {
@@ -149,7 +62,7 @@ pub(crate) struct Shared {
 /// Makes sessions. Cheap to clone; one a process.
 #[derive(Clone)]
 pub struct SshBroker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl SshBroker {
@@ -175,39 +88,6 @@ impl SshBroker {
         Ok(Session::new(self.shared.clone(), target.clone(), link))
     }
 
-    /// Asks a port from outside what it answers, through the jump host where there is one.
-    pub async fn probe(&self, host: &str, port: u16) -> Result<PortState, SshError> {
-        let wait = self.shared.options.probe_timeout;
-        let route = Route {
-            shared: &self.shared,
-            host,
-            port,
-            label: place(host, port),
-            wait,
-        };
-        let mut stream = match route.dial().await {
-            Ok(stream) => stream,
-            Err(SshError::Refused { .. }) => return Ok(PortState::Refused),
-            Err(SshError::Unreachable { .. }) => return Ok(PortState::Filtered),
-            Err(other) => return Err(other),
-        };
-        let mut line = Vec::new();
-        let reading = async {
-            while !line.contains(&b'\n') && line.len() < 255 {
-                match stream.read_u8().await {
-                    Ok(byte) => line.push(byte),
-                    Err(_) => break,
-                }
-            }
-        };
-        // A service that waits for the client to speak is open all the same.
-        let _ = tokio::time::timeout(wait, reading).await;
-        let banner = String::from_utf8_lossy(&line).trim().to_owned();
-        Ok(PortState::Open {
-            banner: (!banner.is_empty()).then_some(banner),
-        })
-    }
-
     /// Shows which host key a server has, without logging in and without trusting it: for a first look that an operator confirms.
     pub async fn peek_host_key(&self, host: &str, port: u16) -> Result<russh::keys::PublicKey, SshError> {
         let target = Target {
@@ -220,92 +100,6 @@ impl SshBroker {
         let found = super::connect::peek(&self.shared.route(&target), &target, self.shared.timing()).await?;
         Ok(found)
     }
-
-    /// Tries to get in where nobody should, to prove from outside that it is refused. The host key is checked as ever.
-    pub async fn try_login(&self, target: &Target, method: LoginMethod) -> Result<LoginAttempt, SshError> {
-        let timing = self.shared.timing();
-        let started = std::time::Instant::now();
-        let mut link = establish(&self.shared.route(target), target, timing).await?;
-        let attempt = tokio::time::timeout(timing.connect, attempt(&mut link, target, method, &self.shared.options.identities))
-            .await
-            .map_err(|_| SshError::Disconnected {
-                target: target.label(),
-                reason: format!("no answer to the login for {:?}", timing.connect),
-            })??;
-        let result = if attempt.accepted { "accepted" } else { "refused" };
-        self.shared.audit.write(&Entry {
-            actor: &Actor::host(),
-            broker: "ssh",
-            act: &format!("try login {method:?}"),
-            target: &format!("{}@{}", target.user, target.label()),
-            result,
-            duration: started.elapsed(),
-        });
-        // It is not needed any more, whether or not the other side hears of it.
-        let _ = link.handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
-        Ok(attempt)
-    }
-}
-
-async fn attempt(link: &mut Link, target: &Target, method: LoginMethod, identities: &Identities) -> Result<LoginAttempt, SshError> {
-    let user = target.user.as_str();
-    let secret = || uuid::Uuid::new_v4().simple().to_string();
-    let result = match method {
-        LoginMethod::None => link.handle.authenticate_none(user).await,
-        LoginMethod::Password => link.handle.authenticate_password(user, secret()).await,
-        LoginMethod::Identities => {
-            return match identities.log_in(link, user).await {
-                Ok(()) => Ok(LoginAttempt {
-                    accepted: true,
-                    offered: Vec::new(),
-                }),
-                Err(SshError::Authentication { accepted, .. }) => Ok(LoginAttempt {
-                    accepted: false,
-                    offered: accepted.split(", ").map(str::to_owned).collect(),
-                }),
-                Err(other) => Err(other),
-            };
-        }
-        LoginMethod::KeyboardInteractive => {
-            let mut response = link
-                .handle
-                .authenticate_keyboard_interactive_start(user, None::<String>)
-                .await
-                .map_err(|_| link.lost())?;
-            loop {
-                match response {
-                    KeyboardInteractiveAuthResponse::Success => {
-                        return Ok(LoginAttempt {
-                            accepted: true,
-                            offered: Vec::new(),
-                        });
-                    }
-                    KeyboardInteractiveAuthResponse::Failure {
-                        remaining_methods,
-                        partial_success,
-                    } => {
-                        break Ok(russh::client::AuthResult::Failure {
-                            remaining_methods,
-                            partial_success,
-                        });
-                    }
-                    KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
-                        let answers = prompts.iter().map(|_| secret()).collect();
-                        response = link
-                            .handle
-                            .authenticate_keyboard_interactive_respond(answers)
-                            .await
-                            .map_err(|_| link.lost())?;
-                    }
-                }
-            }
-        }
-    };
-    let result = result.map_err(|_| link.lost())?;
-    Ok(LoginAttempt {
-        accepted: matches!(result, russh::client::AuthResult::Success),
-        offered: remaining(&result),
-    })
 }
 
 impl Shared {
@@ -317,7 +111,7 @@ impl Shared {
         }
     }
 
-    fn route<'a>(&'a self, target: &'a Target) -> Route<'a> {
+    pub(super) fn route<'a>(&'a self, target: &'a Target) -> Route<'a> {
         Route {
             shared: self,
             host: &target.host,
@@ -384,12 +178,12 @@ impl Shared {
 }
 
 /// The way to a target.
-struct Route<'a> {
-    shared: &'a Shared,
-    host: &'a str,
-    port: u16,
-    label: String,
-    wait: Duration,
+pub(super) struct Route<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) label: String,
+    pub(super) wait: Duration,
 }
 
 impl Dial for Route<'_> {
@@ -485,24 +279,5 @@ async fn open_behind(link: &Arc<Link>, host: &str, port: u16, wait: Duration) ->
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Closed::Lost),
         Err(_) => Err(Closed::Unreachable(format!("no answer from behind the jump host for {wait:?}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Jump;
-
-    #[test]
-    fn addresses_of_jump_hosts() {
-        let parse = |text: &str| Jump::parse_address(text, "me");
-        let some = |user: &str, host: &str, port| Some((user.to_owned(), host.to_owned(), port));
-        assert_eq!(parse("a@b:2222"), some("a", "b", 2222));
-        assert_eq!(parse("b"), some("me", "b", 22));
-        assert_eq!(parse("a@[::1]:2222"), some("a", "::1", 2222));
-        assert_eq!(parse("[::1]"), some("me", "::1", 22));
-        assert_eq!(parse("::1"), some("me", "::1", 22));
-        for wrong in ["", "a@", "@b", "b:x", "b:0", "b:70000", "[::1", "[::1]x"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -166,7 +166,7 @@ impl Identities {
         let mut shown: Vec<PublicKey> = Vec::new();
         let mut accepted: Vec<String> = Vec::new();
         // Waits up to a second for the server's word, so it is asked once and only where an RSA key is at hand.
-        let mut rsa_hash: Option<Option<HashAlg>> = None;
+        let mut rsa_hash: Option<HashAlg> = None;
         for identity in &self.keys {
             let public = identity.key.public_key();
             if shown.iter().any(|key| key.key_data() == public.key_data()) {
@@ -203,7 +203,7 @@ impl Identities {
         shown: &mut Vec<PublicKey>,
         tried: &mut Vec<String>,
         accepted: &mut Vec<String>,
-        rsa_hash: &mut Option<Option<HashAlg>>,
+        rsa_hash: &mut Option<HashAlg>,
     ) -> Result<Result<bool, String>, SshError> {
         let mut agent = match AgentClient::connect_uds(socket).await {
             Ok(agent) => agent,
@@ -240,17 +240,17 @@ impl Identities {
 }
 
 /// SHA-2 unless the server says it can not: SHA-1 signatures are refused everywhere today.
-async fn hash_for(link: &Link, key: &PublicKey, known: &mut Option<Option<HashAlg>>) -> Result<Option<HashAlg>, SshError> {
+async fn hash_for(link: &Link, key: &PublicKey, known: &mut Option<HashAlg>) -> Result<Option<HashAlg>, SshError> {
     if !key.algorithm().is_rsa() {
         return Ok(None);
     }
     if let Some(hash) = known {
-        return Ok(*hash);
+        return Ok(Some(*hash));
     }
     let answer = link.handle.best_supported_rsa_hash().await.map_err(|_| link.lost())?;
-    let hash = answer.flatten().or(Some(HashAlg::Sha256));
+    let hash = answer.flatten().unwrap_or(HashAlg::Sha256);
     *known = Some(hash);
-    Ok(hash)
+    Ok(Some(hash))
 }
 
 /// Whether the login is done. A connection that ended in between also reports a failure, without methods.

@@ -72,6 +72,7 @@ pub fn fingerprint(key: &PublicKey) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 

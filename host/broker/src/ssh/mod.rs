@@ -8,7 +8,9 @@ mod connect;
 mod error;
 mod identity;
 mod interactive;
+mod jump;
 pub mod keys;
+mod outside;
 mod script;
 mod session;
 mod tree;
@@ -16,12 +18,14 @@ mod trip;
 
 use std::time::Duration;
 
-pub use broker::{Jump, LoginAttempt, LoginMethod, PortState, SshBroker, SshOptions};
+pub use broker::{SshBroker, SshOptions};
 pub use connect::{HostKeyPolicy, Target};
 pub use russh::keys::PublicKey;
 pub use error::SshError;
 pub use identity::{Identities, NoPassphrase, PassphrasePrompt};
 pub use interactive::WindowSize;
+pub use jump::Jump;
+pub use outside::{LoginAttempt, LoginMethod, PortState};
 pub use session::Session;
 pub use trip::{OUTPUT_CAP, Trip};
 

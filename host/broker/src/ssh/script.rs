@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `R BYTES SECONDS USER NAME=VALUE… PROGRAM ARGUMENT…` | standard input; `-` for none | run a command |
 //! | `W BYTES SHA256 MODE OWNER GROUP PATH` | the content | write a file beside its place and rename it |
-//! | `G PATH` | | read a file |
+//! | `G PATH BYTES` | | read a file, so much of it |
 //! | `TB PATH`, `TD NAME…`, `TF BYTES SHA256 MODE NAME`, `TE ENTRIES` | the content, for each `TF` | make a directory a copy of ours |
 //! | `E` | | the end |
 //!
@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Command, File, SshError};
 
 /// What a command may take when it does not say (`wit/ssh.wit`).
-pub(crate) const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+pub(crate) const DEFAULT_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(10);
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -291,6 +291,7 @@ fn digest(content: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 

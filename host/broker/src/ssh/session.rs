@@ -196,7 +196,7 @@ impl Session {
         let _permit = self.inner.channels.acquire().await.map_err(|_| self.link().lost())?;
         let link = self.link();
         let started = Instant::now();
-        let result = trip::execute(&link, user, &works, payload, sinks).await;
+        let result = trip::execute(&link, user, &works, payload, self.inner.shared.options.step_grace, sinks).await;
         self.record(&works, &result, started.elapsed());
         result
     }
@@ -243,7 +243,7 @@ impl Session {
             .run(Command {
                 program: "systemctl".into(),
                 arguments: vec!["reboot".into()],
-                timeout: Some(Duration::from_secs(60)),
+                timeout: Some(Duration::from_mins(1)),
                 ..Command::default()
             })
             .await;

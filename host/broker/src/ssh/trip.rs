@@ -16,9 +16,6 @@ use super::{Output, SshError, StepOutcome};
 /// What is kept of each stream of a command.
 pub const OUTPUT_CAP: usize = 4 << 20;
 
-/// How long the machine may take for what is not a command: to start a shell, to write a file.
-const STEP_GRACE: Duration = Duration::from_secs(60);
-
 /// What the slowest line carries in a second.
 const SLOWEST: u64 = 32 << 10;
 
@@ -139,11 +136,12 @@ pub(crate) async fn execute(
     user: &str,
     works: &[Work],
     payload: Payload,
+    grace: Duration,
     sinks: Option<Sinks<'_>>,
 ) -> Result<Vec<Done>, SshError> {
     let Payload { command, input, marker } = payload;
     let transfer = Duration::from_secs(input.len() as u64 / SLOWEST);
-    let opening = tokio::time::timeout(STEP_GRACE, link.handle.channel_open_session()).await;
+    let opening = tokio::time::timeout(grace, link.handle.channel_open_session()).await;
     let channel = match opening {
         Ok(Ok(channel)) => channel,
         Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
@@ -156,7 +154,7 @@ pub(crate) async fn execute(
         Err(_) => {
             return Err(SshError::Disconnected {
                 target: link.label.clone(),
-                reason: format!("no channel was opened within {STEP_GRACE:?}"),
+                reason: format!("no channel was opened within {grace:?}"),
             });
         }
     };
@@ -169,6 +167,7 @@ pub(crate) async fn execute(
         link,
         user,
         works,
+        grace,
         out: Demux::new(&marker),
         err: Demux::new(&marker),
         done: Vec::new(),
@@ -233,6 +232,7 @@ struct Running<'a> {
     link: &'a Link,
     user: &'a str,
     works: &'a [Work],
+    grace: Duration,
     out: Demux,
     err: Demux,
     done: Vec<Done>,
@@ -250,8 +250,8 @@ impl Running<'_> {
 
     fn allowance(&self) -> Duration {
         match self.current() {
-            Some(Work::Run(command)) => command.timeout.unwrap_or(DEFAULT_TIMEOUT) + STEP_GRACE,
-            _ => STEP_GRACE,
+            Some(Work::Run(command)) => command.timeout.unwrap_or(DEFAULT_TIMEOUT) + self.grace,
+            _ => self.grace,
         }
     }
 
@@ -335,7 +335,8 @@ impl Running<'_> {
             return Ok(self.done);
         }
         let Some(status) = self.exit else { return Err(self.link.lost()) };
-        let said = text(&[self.err.kept.as_slice(), &self.err.pending].concat());
+        // A forced command (cloud images: `Please login as the user …`) speaks on standard output.
+        let said = text(&[self.err.kept.as_slice(), &self.err.pending, &self.out.kept, &self.out.pending].concat());
         if self.started {
             return Err(SshError::Disconnected {
                 target: self.link.label.clone(),
