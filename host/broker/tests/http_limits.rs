@@ -205,7 +205,7 @@ async fn urls_with_user_names_fragments_and_other_schemes_are_refused() {
     for (url, message) in [
         (
             "https://user:word@example.com/",
-            "`https://…@example.com/` is no origin: a user name or password stands in it; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`",
+            "`…@example.com/` is no origin: a user name or password stands in it; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`",
         ),
         (
             "https://example.com/#x",

@@ -20,7 +20,10 @@ use common::{get, grants, header, options, pattern, request, serve, world, world
 const SECRET: &str = r#"p"a\s%s&w/o rd=ü<é>"#;
 
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, HeaderMap, Vec<u8>)>>>);
+struct Seen(Arc<Mutex<Vec<Arrived>>>);
+
+/// URI, headers and body of a request.
+type Arrived = (String, HeaderMap, Vec<u8>);
 
 /// Sends everything back in every form it can think of.
 async fn echo(State(seen): State<Seen>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
@@ -45,7 +48,7 @@ async fn echo(State(seen): State<Seen>, method: Method, uri: Uri, headers: Heade
                 STANDARD.encode(text),
                 STANDARD.encode(format!("x{text}")),
                 URL_SAFE.encode(format!("xy{text}z")),
-                text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+                hex::encode_upper(text),
                 percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string(),
                 url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
                 serde_json::to_string(text).expect("a string"),
@@ -77,7 +80,7 @@ fn assert_clean(text: &str) {
             .to_owned(),
         serde_json::to_string(SECRET).expect("a string").trim_matches('"').to_owned(),
         percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string(),
-        SECRET.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        hex::encode_upper(SECRET),
     ];
     for form in forms {
         assert!(!text.contains(&form), "`{form}` is left in {text}");

@@ -92,7 +92,7 @@ fn encodings(secret: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(secret).expect("a string");
     let mut encodings = vec![
         secret.as_bytes().to_vec(),
-        json[1..json.len() - 1].as_bytes().to_vec(),
+        json.as_bytes()[1..json.len() - 1].to_vec(),
         utf8_percent_encode(
             secret,
             NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').to_owned_set(),
@@ -102,7 +102,7 @@ fn encodings(secret: &str) -> Vec<Vec<u8>> {
         url::form_urlencoded::byte_serialize(secret.as_bytes())
             .collect::<String>()
             .into_bytes(),
-        secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes(),
+        hex::encode(secret).into_bytes(),
     ];
     for alignment in 0..3 {
         let shifted = [vec![0; alignment], secret.as_bytes().to_vec()].concat();
