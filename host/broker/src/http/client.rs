@@ -20,7 +20,10 @@ use crate::secrets::SecretTable;
 use crate::{BrokerError, ErrorKind};
 
 /// The longest time for which one refused request silences its whole origin.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
+/// Told what a request waits for.
+pub type OnWait = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What one plugin instance may do, and in whose name.
 #[derive(Clone)]
@@ -34,7 +37,7 @@ pub struct Policy {
     /// The manifest's `secret-headers`.
     pub secret_headers: Vec<String>,
     /// Told when a request has to wait: `rate limited by https://…, waiting 12 s`.
-    pub on_wait: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub on_wait: Option<OnWait>,
 }
 
 /// Sends requests for one plugin instance. Clones share connections.

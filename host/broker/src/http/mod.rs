@@ -16,7 +16,7 @@ mod resolve;
 mod sign;
 
 pub use broker::{HttpBroker, OriginStatistics};
-pub use client::{HttpClient, Policy};
+pub use client::{HttpClient, OnWait, Policy};
 pub use options::HttpOptions;
 pub use resolve::{NameResolver, SystemResolver};
 

@@ -84,9 +84,8 @@ pub(super) fn all(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         add(base64_inside(value.as_bytes(), alignment, &URL_SAFE_NO_PAD));
     }
 
-    let hexadecimal: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    add(hexadecimal.to_ascii_uppercase().into_bytes());
-    add(hexadecimal.into_bytes());
+    add(hex::encode_upper(value).into_bytes());
+    add(hex::encode(value).into_bytes());
     forms
 }
 
