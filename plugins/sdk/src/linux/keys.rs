@@ -49,7 +49,8 @@ pub fn signing_key(on: &Session, name: &str, key: &SigningKey, kept_at: &[&str])
 fn fetch(on: &Session, url: &str, compared: bool) -> Result<Vec<u8>> {
     // A key that is compared may come from anywhere, such as a mirror in a closed network.
     let protocols = if compared { "=https,http" } else { "=https" };
-    if !url.starts_with("https://") && !(compared && url.starts_with("http://")) {
+    let secure = url.starts_with("https://");
+    if !secure && (!compared || !url.starts_with("http://")) {
         return Err(Error::invalid_setting(
             "a key without a fingerprint must come from an https address",
         ));

@@ -24,7 +24,9 @@ impl Installed {
             }
         }
         // The order in which versions are listed says nothing.
-        packages.values_mut().for_each(|versions| versions.sort());
+        for versions in packages.values_mut() {
+            versions.sort();
+        }
         Self(packages)
     }
 
