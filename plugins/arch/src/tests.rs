@@ -238,3 +238,15 @@ fn a_repository_whose_packages_must_win_comes_first() {
     let expected = PACMAN_CONF.replace("[core]", "Include = /etc/pacman.d/salt.conf\n[core]");
     assert_eq!(machine.file("/etc/pacman.conf"), Some(expected));
 }
+
+#[test]
+fn the_scripts_are_posix_shell() {
+    for script in [pacman::KEYRING, pacman::STALE_LOCK, pacman::REBOOT, repository::TRUST] {
+        let output = std::process::Command::new("sh").args(["-n", "-c", script]).output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{script}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}

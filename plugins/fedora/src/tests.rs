@@ -237,3 +237,14 @@ fn a_repository_comes_with_a_key_that_was_compared() {
     );
     assert!(!machine.transcript().contains("$ curl "));
 }
+
+#[test]
+fn the_scripts_are_posix_shell() {
+    let script = dnf::REBOOT;
+    let output = std::process::Command::new("sh").args(["-n", "-c", script]).output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{script}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
