@@ -107,6 +107,8 @@ pub(crate) fn explain(output: &Output) -> Error {
         Error::unavailable(words).hint("another package manager is at work on the machine; wait for it to end")
     } else if says(&network) {
         Error::unavailable(words)
+    } else if words.starts_with("Version ") && words.ends_with("was not found") {
+        Error::not_found(words)
     } else if says(&["No space left on device", "You don't have enough free space"]) {
         Error::new(ErrorKind::Failed, words).hint("choose a size with a larger disk")
     } else {

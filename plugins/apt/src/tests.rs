@@ -205,6 +205,11 @@ fn failures_are_told_in_apts_own_words() {
             "installing nginx: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)",
         ),
         (
+            "E: Version '9' for 'nginx' was not found\n",
+            ErrorKind::NotFound,
+            "installing nginx: Version '9' for 'nginx' was not found",
+        ),
+        (
             "E: You don't have enough free space in /var/cache/apt/archives/.\n",
             ErrorKind::Failed,
             "installing nginx: You don't have enough free space in /var/cache/apt/archives/",

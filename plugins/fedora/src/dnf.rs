@@ -118,7 +118,7 @@ pub(crate) fn explain(output: &Output) -> Error {
         "Could not resolve",
     ]) {
         Error::unavailable(words)
-    } else if says(&["No space left on device", "more space needed", "needs "]) && says(&["filesystem", "No space left"]) {
+    } else if says(&["No space left on device", "more space on the"]) {
         Error::failed(words).hint("choose a size with a larger disk")
     } else {
         Error::failed(words)

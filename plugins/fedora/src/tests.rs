@@ -199,6 +199,12 @@ fn failures_are_told_in_dnfs_own_words() {
         ),
         (
             1,
+            "Error: Transaction test error:\n  installing package nginx needs 20MB more space on the / filesystem\n",
+            ErrorKind::Failed,
+            "installing nginx: Error: Transaction test error:; installing package nginx needs 20MB more space on the / filesystem",
+        ),
+        (
+            1,
             "Error: Transaction test error:\n  file /a conflicts\n",
             ErrorKind::Failed,
             "installing nginx: Error: Transaction test error:; file /a conflicts",

@@ -70,6 +70,16 @@ fn a_service_that_is_not_there_is_not_found_and_needs_no_stopping() {
 }
 
 #[test]
+fn a_service_that_refuses_says_so_itself() {
+    let machine = TestMachine::new(|_, _| Ok(fail(1, "nginx.service is not active, cannot reload.\n")));
+    let error = linux::service(&machine.session(), "nginx", ServiceAction::Reload);
+    assert_eq!(
+        error,
+        Err(Error::failed("reloading nginx: nginx.service is not active, cannot reload."))
+    );
+}
+
+#[test]
 fn a_time_zone_that_is_unknown_is_the_operators_to_correct() {
     let machine = TestMachine::scripted([
         ("timedatectl show --property=Timezone --value", ok("Etc/UTC\n")),

@@ -36,6 +36,9 @@ pub fn service(on: &Session, name: &str, action: ServiceAction) -> Result<()> {
     if absent {
         return Err(Error::not_found(words).context(doing));
     }
+    if !words.contains("Job for ") {
+        return Err(Error::failed(words).context(doing));
+    }
     // systemctl says that a job failed, the journal says why.
     let journal = on.run(Command::new("journalctl").args(["--no-pager", "--quiet", "--output=cat", "--lines=5", "--unit", &unit]))?;
     let reason = if journal.is_success() && !journal.stdout.is_empty() {
