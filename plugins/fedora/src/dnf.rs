@@ -91,7 +91,7 @@ fn finished(before: &Installed, outcomes: &[StepOutcome]) -> Result<Outcome> {
             let changed = Installed::parse(&after.stdout_text()) != *before;
             Ok(Outcome {
                 changed,
-                reboot_required: changed && reboot.stdout_text() == "required",
+                reboot_required: reboot.stdout_text() == "required",
             })
         }
         _ => Err(explain(last_output(outcomes)?)),

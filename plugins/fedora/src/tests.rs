@@ -143,7 +143,7 @@ fn installing_happens_once() {
 }
 
 #[test]
-fn an_upgrade_that_finds_nothing_changes_nothing() {
+fn an_upgrade_that_finds_nothing_still_asks_for_the_reboot_that_is_due() {
     let installed = ["ca-certificates", "curl", "gnupg2", "sudo"];
     let machine = fedora(&installed, |_| None);
     let preparation = Preparation {
@@ -154,7 +154,10 @@ fn an_upgrade_that_finds_nothing_changes_nothing() {
     };
     assert_eq!(
         Fedora::bootstrap(&machine.session(), &release(), &preparation),
-        Ok(Outcome::UNCHANGED)
+        Ok(Outcome {
+            changed: false,
+            reboot_required: true
+        })
     );
 }
 
