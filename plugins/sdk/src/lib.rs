@@ -15,6 +15,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod http;
+pub mod linux;
 pub mod log;
 pub mod machine;
 pub mod manifest;
@@ -39,3 +40,8 @@ pub use serde_json;
 
 /// What most functions here return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The README's example, compiled and run as a test.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
