@@ -162,7 +162,9 @@ impl Reply {
 
     /// The whole body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|cause| garbage(&self.request, cause))
+        // By way of `Value`, so that what reads text is compiled once.
+        let body: Value = serde_json::from_slice(&self.body).map_err(|cause| garbage(&self.request, cause))?;
+        serde_json::from_value(body).map_err(|cause| garbage(&self.request, cause))
     }
 
     /// One member of the body, which is an object.

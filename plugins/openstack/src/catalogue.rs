@@ -164,9 +164,10 @@ impl Catalogue {
             .collect();
         there.sort_unstable();
         there.dedup();
-        let hint = match regions(&all).iter().any(|there| *there == region) {
-            true => "set `interface` to one that is there",
-            false => "set `region-name` to one that is there; case matters",
+        let hint = if regions(&all).contains(&region) {
+            "set `interface` to one that is there"
+        } else {
+            "set `region-name` to one that is there; case matters"
         };
         let message = format!(
             "the catalogue has no {word} endpoint of the {} in region `{region}`, only {}",

@@ -79,10 +79,10 @@ pub fn active(session: &mut Session) -> Result<Vec<bootmachine_sdk::Image>, Erro
 
 /// The request that looks for an image.
 pub fn question(wanted: &str) -> Call {
-    match is_uuid(wanted) {
-        true => Call::get(Service::Image, format!("/images/{wanted}")),
-        false => Call::get(Service::Image, format!("/images?name={}", encode(wanted))),
+    if is_uuid(wanted) {
+        return Call::get(Service::Image, format!("/images/{wanted}"));
     }
+    Call::get(Service::Image, format!("/images?name={}", encode(wanted)))
 }
 
 /// What the answer to `question` says. A name that is not there is looked for among all, for the hint.

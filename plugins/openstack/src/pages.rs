@@ -41,20 +41,25 @@ impl List {
 
     /// All items, of which the first page is here already.
     pub fn rest<T: DeserializeOwned>(&self, session: &mut Session, first: Reply) -> Result<Vec<T>, Error> {
+        let request = first.request.clone();
+        let items = self.values(session, first)?.into_iter().enumerate();
+        let read =
+            |(index, item)| serde_json::from_value(item).map_err(|cause| garbage(&request, format!("`{}[{index}]`: {cause}", self.key)));
+        items.map(read).collect()
+    }
+
+    /// The same, unread.
+    fn values(&self, session: &mut Session, first: Reply) -> Result<Vec<Value>, Error> {
         let mut items = Vec::new();
         let mut seen = vec![self.path.clone()];
         let mut reply = first;
         loop {
             let mut body: Value = reply.json()?;
-            let page = body.get_mut(self.key).map(Value::take);
-            let Some(Value::Array(page)) = page else {
+            let Some(Value::Array(page)) = body.get_mut(self.key).map(Value::take) else {
                 return Err(garbage(&reply.request, format!("missing list `{}`", self.key)));
             };
             let empty = page.is_empty();
-            for (index, item) in page.into_iter().enumerate() {
-                let item = serde_json::from_value(item);
-                items.push(item.map_err(|cause| garbage(&reply.request, format!("`{}[{index}]`: {cause}", self.key)))?);
-            }
+            items.extend(page);
             match self.next(&body) {
                 Some(path) if !empty && !seen.contains(&path) && seen.len() < MOST_PAGES => {
                     reply = session.call(Call::get(self.service, path.clone())).map_err(moved)?;
@@ -84,7 +89,10 @@ impl List {
 /// The thing that a page was to begin after is gone: the list must be read anew.
 fn moved(cause: Error) -> Error {
     match cause.kind {
-        ErrorKind::InvalidSetting | ErrorKind::NotFound => Error { kind: ErrorKind::Unavailable, ..cause },
+        ErrorKind::InvalidSetting | ErrorKind::NotFound => Error {
+            kind: ErrorKind::Unavailable,
+            ..cause
+        },
         _ => cause,
     }
 }

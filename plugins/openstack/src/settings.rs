@@ -3,7 +3,7 @@
 
 use crate::errors::invalid;
 use bootmachine_sdk::Error;
-use serde::Deserialize;
+use serde_json::Value;
 
 /// How to log in, with what belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,26 +164,24 @@ impl Reader<'_> {
 
     /// A list of words: JSON (`["a", "b"]`, `"a"`), or plain text with commas.
     fn words(&self, name: &str) -> Result<Vec<String>, Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Words {
-            One(String),
-            Many(Vec<String>),
-        }
         let Some(text) = self.get(name) else { return Ok(Vec::new()) };
-        match serde_json::from_str(&text) {
-            Ok(Words::One(word)) => Ok(vec![word]),
-            Ok(Words::Many(words)) => Ok(words),
-            Err(_) if text.starts_with(['[', '{', '"']) => Err(invalid(
+        let listed = match serde_json::from_str(&text) {
+            Ok(Value::String(word)) => Some(vec![word]),
+            Ok(Value::Array(words)) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
+            Ok(Value::Object(_)) => None,
+            _ => Some(
+                text.split(',')
+                    .map(|word| word.trim().to_owned())
+                    .filter(|word| !word.is_empty())
+                    .collect(),
+            ),
+        };
+        listed.ok_or_else(|| {
+            invalid(
                 format!("`{name}` is not a list of names: {text}"),
                 format!("write `{name} = [\"first\", \"second\"]`"),
-            )),
-            Err(_) => Ok(text
-                .split(',')
-                .map(|word| word.trim().to_owned())
-                .filter(|word| !word.is_empty())
-                .collect()),
-        }
+            )
+        })
     }
 
     fn domain(&self, whose: &str) -> Domain {

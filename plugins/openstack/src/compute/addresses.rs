@@ -68,7 +68,7 @@ fn is_global(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();
-            !ip.is_private() && !(first == 100 && (64..128).contains(&second))
+            !(ip.is_private() || first == 100 && (64..128).contains(&second))
         }
         IpAddr::V6(ip) => ip.segments()[0] & 0xe000 == 0x2000,
     }

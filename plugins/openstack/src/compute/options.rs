@@ -86,11 +86,13 @@ impl Options {
         if json.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_str(json).map_err(|cause| {
-            let message = cause.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default();
-            Error::invalid_setting(format!("`options`: {message}"))
-                .hint("see the options of the openstack provider in the operator's guide")
-        })
+        serde_json::from_str::<Value>(json)
+            .and_then(serde_json::from_value)
+            .map_err(|cause| {
+                let message = cause.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default();
+                Error::invalid_setting(format!("`options`: {message}"))
+                    .hint("see the options of the openstack provider in the operator's guide")
+            })
     }
 }

@@ -66,7 +66,9 @@ pub fn provide(session: &mut Session, servers: &mut [(&mut Server, &str)]) -> Re
     let (there, ports) = match look(session, servers) {
         Ok(found) => found,
         Err(cause) => {
-            servers.iter_mut().for_each(|(server, _)| blame(server, &cause));
+            for (server, _) in servers.iter_mut() {
+                blame(server, &cause);
+            }
             return Ok(());
         }
     };
