@@ -55,12 +55,12 @@ impl Image {
             return Ok(());
         }
         let why = match self.status.as_str() {
-            "deactivated" => "it was deactivated: the cloud's operators refuse its use",
+            "deactivated" => "the cloud's operators do not let it boot any more",
             "queued" | "saving" | "importing" | "uploading" => "it is still being uploaded",
             _ => "only active images boot",
         };
         let name = if self.name().is_empty() { &self.id } else { self.name() };
-        Err(Error::failed(format!("the image `{name}` is {}: {why}", self.status)).hint("choose another: `bootmachine images` lists them"))
+        Err(Error::invalid_setting(format!("the image `{name}` is {}: {why}", self.status)).hint("choose another: `bootmachine images` lists them"))
     }
 }
 

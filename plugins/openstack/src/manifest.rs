@@ -68,7 +68,7 @@ pub fn manifest() -> Manifest {
     login(manifest)
         .setting(text(
             "region-name",
-            &["region_name", "regions/0", "regions/0/name"],
+            &["region_name", "regions/0/name", "regions/0"],
             &["OS_REGION_NAME"],
             "the region, where there are several",
         ))

@@ -15,6 +15,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod http;
+pub mod linux;
 pub mod log;
 pub mod machine;
 pub mod manifest;

@@ -1,7 +1,9 @@
 //! Commands and files on the one machine that a call was made for.
 
+mod batch;
 mod command;
 mod session;
 
 pub use crate::bindings::imports::bootmachine::plugin::ssh::{Command, File, Output, Step, StepOutcome, Variable};
+pub use batch::Batch;
 pub use session::{Backend, Session};

@@ -173,8 +173,8 @@ impl File {
 
     /// Another owner and group.
     pub fn owner(mut self, owner: &str, group: &str) -> Self {
-        self.owner = owner.to_owned();
-        self.group = group.to_owned();
+        owner.clone_into(&mut self.owner);
+        group.clone_into(&mut self.group);
         self
     }
 }

@@ -9,8 +9,11 @@ use crate::{Error, Result};
 
 type Handler = Box<dyn FnMut(&Request) -> Result<Response>>;
 
+/// What answers, and where it is written down.
+type Installed = (Rc<RefCell<Handler>>, Rc<RefCell<String>>);
+
 thread_local! {
-    static CURRENT: RefCell<Option<(Rc<RefCell<Handler>>, Rc<RefCell<String>>)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Installed>> = const { RefCell::new(None) };
 }
 
 pub(crate) fn answer(request: &Request) -> Result<Response> {
