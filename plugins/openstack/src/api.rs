@@ -256,6 +256,13 @@ impl Session {
         replies
     }
 
+    /// Sends a request whose URL is known already, with the token and without microversion.
+    pub fn ask(&self, service: Service, request: Request) -> Result<Reply, Error> {
+        let request = request.header("accept", "application/json").header("x-auth-token", &self.token);
+        let response = http::send(request.clone())?;
+        Ok(Reply::new(service, &request, response))
+    }
+
     fn renew(&mut self) -> Result<(), Error> {
         self.token = auth::log_in(&self.settings)?.token;
         Ok(())

@@ -60,7 +60,8 @@ impl Image {
             _ => "only active images boot",
         };
         let name = if self.name().is_empty() { &self.id } else { self.name() };
-        Err(Error::invalid_setting(format!("the image `{name}` is {}: {why}", self.status)).hint("choose another: `bootmachine images` lists them"))
+        Err(Error::invalid_setting(format!("the image `{name}` is {}: {why}", self.status))
+            .hint("choose another: `bootmachine images` lists them"))
     }
 }
 

@@ -171,10 +171,10 @@ fn look_up(
             .transpose()?
             .unwrap_or_default(),
     };
-    let quota = if checking {
-        Some(Quota::read(&replies.next()?.success()?)?)
-    } else {
-        None
+    let quota = match checking.then(|| replies.next()).transpose()? {
+        // Not every cloud shows its limits; it keeps them all the same.
+        Some(reply) if !matches!(reply.status, 403 | 404) => Some(Quota::read(&reply.success()?)?),
+        _ => None,
     };
     Ok((found, quota))
 }

@@ -2,7 +2,7 @@
 
 use crate::api::{Service, Session};
 use crate::catalogue::version_end;
-use crate::errors::invalid;
+use crate::errors::{invalid, refusal};
 use crate::settings::version;
 use bootmachine_sdk::Error;
 use bootmachine_sdk::http::Request;
@@ -24,15 +24,14 @@ impl Microversion {
         let cap = session.settings.microversion_cap.unwrap_or(NEWEST).min(NEWEST);
         let endpoint = session.endpoint(Service::Compute)?;
         let root = version_end(endpoint).map_or(endpoint, |end| &endpoint[..end]);
-        // The version document needs no token.
-        let question = Request::get(format!("{root}/")).header("accept", "application/json");
-        let response = question.send()?;
-        let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {
+        let reply = session.ask(Service::Compute, Request::get(format!("{root}/")))?;
+        // A service that is failing must not be taken for one without microversions.
+        if matches!(reply.status, 429 | 500..=599) {
+            return Err(refusal(&reply));
+        }
+        let Ok(body) = reply.success().and_then(|reply| reply.json::<Value>()) else {
             return Ok(Self::NONE);
         };
-        if !(200..300).contains(&response.status) {
-            return Ok(Self::NONE);
-        }
         let bound = |key: &str| body["version"][key].as_str().and_then(version);
         let Some(newest) = bound("version") else { return Ok(Self::NONE) };
         let oldest = bound("min_version").unwrap_or((2, 1));

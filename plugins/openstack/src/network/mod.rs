@@ -165,7 +165,9 @@ pub fn groups(session: &Session, wanted: &[String], known: Option<&[SecurityGrou
             .collect()
     });
     let group = |wanted: &String| match &own {
-        Some(known) => names::find("security group", wanted, known).map(|group| json!({ "name": group.id })),
+        // A group that another project shares is named by its id only.
+        Some(_) if known.is_some_and(|known| known.iter().any(|group| group.id == *wanted)) => Ok(json!({ "name": wanted })),
+        Some(own) => names::find("security group", wanted, own).map(|group| json!({ "name": group.id })),
         None => Ok(json!({ "name": wanted })),
     };
     wanted.iter().map(group).collect::<Result<Vec<_>, _>>().map(Value::Array)

@@ -1,5 +1,7 @@
 //! The plugin against services that these tests play: every request that it sends, and what it makes of the answers.
 
+#![allow(clippy::unwrap_used)]
+
 mod checking;
 mod cloud;
 mod creating;
