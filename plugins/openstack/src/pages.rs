@@ -10,6 +10,16 @@ use serde_json::Value;
 /// More pages than any list has.
 const MOST_PAGES: usize = 1000;
 
+/// How often a list that changes while it is read is begun.
+const MOST_WALKS: usize = 3;
+
+/// How a walk over the pages ended.
+enum Walk {
+    Whole(Vec<Value>),
+    /// The next page begins after something that is gone.
+    Broken(Error),
+}
+
 /// A list: which service, the path of its first page, and the key of the list in the answer.
 #[derive(Debug, Clone)]
 pub struct List {
@@ -48,8 +58,22 @@ impl List {
         items.map(read).collect()
     }
 
-    /// The same, unread.
+    /// The same, unread. Where the thing that a page was to begin after is gone meanwhile, the list is walked anew.
     fn values(&self, session: &mut Session, first: Reply) -> Result<Vec<Value>, Error> {
+        let mut first = first;
+        for _ in 1..MOST_WALKS {
+            match self.walk(session, first)? {
+                Walk::Whole(items) => return Ok(items),
+                Walk::Broken(_) => first = session.call(self.first())?,
+            }
+        }
+        match self.walk(session, first)? {
+            Walk::Whole(items) => Ok(items),
+            Walk::Broken(cause) => Err(cause),
+        }
+    }
+
+    fn walk(&self, session: &mut Session, first: Reply) -> Result<Walk, Error> {
         let mut items = Vec::new();
         let mut seen = vec![self.path.clone()];
         let mut reply = first;
@@ -60,13 +84,23 @@ impl List {
             };
             let empty = page.is_empty();
             items.extend(page);
-            match self.next(&body) {
-                Some(path) if !empty && !seen.contains(&path) && seen.len() < MOST_PAGES => {
-                    reply = session.call(Call::get(self.service, path.clone())).map_err(moved)?;
-                    seen.push(path);
+            let Some(path) = self
+                .next(&body)
+                .filter(|path| !empty && !seen.contains(path) && seen.len() < MOST_PAGES)
+            else {
+                return Ok(Walk::Whole(items));
+            };
+            reply = match session.call(Call::get(self.service, path.clone())) {
+                Ok(reply) => reply,
+                Err(cause) if matches!(cause.kind, ErrorKind::InvalidSetting | ErrorKind::NotFound) => {
+                    return Ok(Walk::Broken(Error {
+                        kind: ErrorKind::Unavailable,
+                        ..cause
+                    }));
                 }
-                _ => return Ok(items),
-            }
+                Err(cause) => return Err(cause),
+            };
+            seen.push(path);
         }
     }
 
@@ -83,16 +117,5 @@ impl List {
         let (_, query) = href.split_once('?')?;
         let path = self.path.split('?').next().unwrap_or_default();
         Some(format!("{path}?{query}"))
-    }
-}
-
-/// The thing that a page was to begin after is gone: the list must be read anew.
-fn moved(cause: Error) -> Error {
-    match cause.kind {
-        ErrorKind::InvalidSetting | ErrorKind::NotFound => Error {
-            kind: ErrorKind::Unavailable,
-            ..cause
-        },
-        _ => cause,
     }
 }
