@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bootmachine_sdk::linux::Installed;
-use bootmachine_sdk::ssh::{Command, Output};
-use bootmachine_sdk::{Error, ErrorKind};
+use bootmachine_sdk::ssh::{Batch, Command, Output, Session, StepOutcome};
+use bootmachine_sdk::{Error, ErrorKind, Result, ResultExt};
 
 /// Long enough for an upgrade of a machine that is a release's life behind.
 const PATIENCE: Duration = Duration::from_mins(40);
@@ -29,13 +29,35 @@ pub(crate) fn apt_get(arguments: &[&str]) -> Command {
         .timeout(PATIENCE)
 }
 
-/// Ends what a dpkg that was cut off began. Does nothing otherwise.
-pub(crate) fn repair() -> Command {
+/// Ends what a dpkg that was cut off began.
+fn repair() -> Command {
     Command::new("dpkg")
         .args(["--force-confdef", "--force-confold", "--configure", "-a"])
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("NEEDRESTART_MODE", "a")
         .timeout(PATIENCE)
+}
+
+/// Lets apt-get change what is installed, and asks what became of it: the outcomes are those of apt-get, of the list of packages and of the
+/// question for a reboot, as far as it came. A dpkg that was cut off makes apt-get refuse everything; it is repaired, and apt-get tried again.
+pub(crate) fn transact(on: &Session, doing: &str, arguments: &[&str]) -> Result<Vec<StepOutcome>> {
+    let attempt = || {
+        let steps = vec![apt_get(arguments).into(), list_command().into(), reboot_command().into()];
+        on.run_all(steps).map_err(|error| error.context(doing))
+    };
+    let outcomes = attempt()?;
+    if last_output(&outcomes)?.stderr_text().contains("dpkg was interrupted") {
+        Batch::new()
+            .then("repairing an interrupted installation", repair())
+            .run_or(on, explain)?;
+        return attempt();
+    }
+    Ok(outcomes)
+}
+
+/// What the step wrote that was the last one to be carried out.
+pub(crate) fn last_output(outcomes: &[StepOutcome]) -> Result<&Output> {
+    outcomes.last().and_then(StepOutcome::output).context("the machine did nothing")
 }
 
 /// Everything that dpkg knows of, with version and state.
@@ -50,7 +72,7 @@ pub(crate) fn parse_list(text: &str) -> Installed {
 }
 
 /// Says `required` where an installed package asked for a reboot.
-pub(crate) fn reboot_command() -> Command {
+fn reboot_command() -> Command {
     Command::new("sh").args(["-c", "if [ -e /run/reboot-required ]; then echo required; fi"])
 }
 
@@ -67,7 +89,7 @@ pub(crate) fn explain(output: &Output) -> Error {
         "Could not get lock",
         "Unable to lock",
         "Unable to acquire the dpkg",
-        "is locked by another process",
+        "locked by another process",
     ];
     let network = [
         "Temporary failure resolving",

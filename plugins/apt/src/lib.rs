@@ -1,7 +1,7 @@
 //! apt and dpkg: what Debian and Ubuntu have in common.
 //!
 //! dpkg's lock is waited for by apt itself (cloud-init and unattended upgrades hold it on a fresh machine); the lock of the package index,
-//! for which apt does not wait, is an `unavailable`, so that the host asks again. An interrupted dpkg is repaired before anything else.
+//! for which apt does not wait, is an `unavailable`, so that the host asks again.
 
 mod command;
 mod packages;
@@ -16,7 +16,7 @@ use bootmachine_sdk::{Preparation, Result, ResultExt, log};
 pub use packages::{install, remove};
 pub use repository::add_repository;
 
-use command::{apt_get, explain, list_command, reboot_command, repair};
+use command::{apt_get, explain, list_command};
 
 /// What a CM tool's installation needs: root by sudo, https, a downloader, a look at keys.
 const ESSENTIALS: [&str; 4] = ["ca-certificates", "curl", "gnupg", "sudo"];
@@ -39,19 +39,15 @@ pub fn bootstrap(on: &Session, preparation: &Preparation) -> Result<Outcome> {
     log::step("updating the package index");
     let outcomes = Batch::new()
         .then("listing the packages", list_command())
-        .then("repairing an interrupted installation", repair())
         .then("updating the package index", apt_get(&["update"]))
         .run_or(on, explain)?;
     let mut before = installed(outcomes.first())?;
     let mut outcome = Outcome::UNCHANGED;
     if preparation.upgrade {
-        log::step("upgrading all packages");
-        let outcomes = Batch::new()
-            .then("upgrading all packages", apt_get(&["--with-new-pkgs", "upgrade"]))
-            .then("listing the packages", list_command())
-            .then("asking whether a reboot is needed", reboot_command())
-            .run_or(on, explain)?;
-        outcome = packages::outcome(&before, &outcomes[1..])?;
+        let doing = "upgrading all packages";
+        log::step(doing);
+        let outcomes = command::transact(on, doing, &["--with-new-pkgs", "upgrade"])?;
+        outcome = packages::finished(&before, &outcomes).map_err(|error| error.context(doing))?;
         before = installed(outcomes.get(1))?;
     }
     outcome = outcome.and(packages::install_beside(on, &before, &wanted)?);
@@ -83,3 +79,6 @@ fn set_locale(on: &Session, locale: &str) -> Result<bool> {
     on.run_ok(Command::new("update-locale").arg(format!("LANG={locale}")), doing)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;

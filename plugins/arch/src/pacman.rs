@@ -12,19 +12,19 @@ const PATIENCE: Duration = Duration::from_mins(40);
 
 /// Makes pacman's own keyring where an image comes without one, and lets it trust Arch's packagers. Says `made` where it had to. The master
 /// key is made first and the packagers' keys come last, so `pubring.gpg` with nothing but the master key counts as not made.
-const KEYRING: &str = r"if [ -s /etc/pacman.d/gnupg/trustdb.gpg ] && pacman-key --list-keys 2>/dev/null | grep -q archlinux.org; then exit 0; fi
+pub(crate) const KEYRING: &str = r"if [ -s /etc/pacman.d/gnupg/trustdb.gpg ] && pacman-key --list-keys 2>/dev/null | grep -q archlinux.org; then exit 0; fi
 pacman-key --init >&2 && pacman-key --populate archlinux >&2 && echo made
 ";
 
 /// Takes away the lock of a pacman that was cut off. A pacman at work has the file open; where none has, nobody will ever remove it.
-const STALE_LOCK: &str = r"lock=/var/lib/pacman/db.lck
+pub(crate) const STALE_LOCK: &str = r"lock=/var/lib/pacman/db.lck
 [ -e $lock ] || exit 0
 if ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q -- '-> /var/lib/pacman/db.lck$'; then exit 0; fi
 rm -f $lock
 ";
 
 /// A running kernel whose modules are gone was upgraded. A container has no kernel of its own, and no modules of any.
-const REBOOT: &str = r"set -- /usr/lib/modules/*/vmlinuz
+pub(crate) const REBOOT: &str = r"set -- /usr/lib/modules/*/vmlinuz
 if [ -e $1 ] && [ ! -d /usr/lib/modules/$(uname -r) ]; then echo required; fi
 ";
 

@@ -10,7 +10,7 @@ use crate::pacman;
 const CONFIGURATION: &str = "/etc/pacman.conf";
 
 /// Trusts the key in the file `$1` with the fingerprint `$2`, unless it is fully trusted (`f`) already. Says `trusted` where it had to.
-const TRUST: &str = r#"if gpg --homedir /etc/pacman.d/gnupg --batch --with-colons --list-keys "$2" 2>/dev/null | grep -q '^pub:f'; then exit 0; fi
+pub(crate) const TRUST: &str = r#"if gpg --homedir /etc/pacman.d/gnupg --batch --with-colons --list-keys "$2" 2>/dev/null | grep -q '^pub:f'; then exit 0; fi
 pacman-key --add "$1" >&2 && pacman-key --lsign-key "$2" >&2 && echo trusted
 "#;
 

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_mins(40);
 
 /// What `needs-restarting` says, or, where dnf has no such plugin, whether the newest kernel is the one that runs. Both dnf say it in the
 /// same words; their exit statuses differ for a missing plugin.
-const REBOOT: &str = r#"said=$(dnf -q needs-restarting -r 2>&1)
+pub(crate) const REBOOT: &str = r#"said=$(dnf -q needs-restarting -r 2>&1)
 case $said in
 *"Reboot is required"*) echo required ;;
 *"should not be necessary"*) ;;

@@ -40,3 +40,8 @@ pub use serde_json;
 
 /// What most functions here return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The README's example, compiled and run as a test.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
