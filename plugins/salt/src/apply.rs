@@ -9,7 +9,7 @@ use bootmachine_sdk::{Cluster, Error, Result, ResultExt, StateReport, log};
 use crate::{configuration, report};
 
 /// A first run installs packages.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// See [`bootmachine_sdk::CmTool::provision`].
 pub fn provision(machines: &[Machine], cluster: &Cluster, targets: &[String]) -> Result<Vec<StateReport>> {

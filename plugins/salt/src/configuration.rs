@@ -1,6 +1,8 @@
 //! The files that Salt reads: the operator's configuration, the pillar generated from `bootmachine.toml`, and the configuration of
 //! master and minions themselves.
 
+use std::fmt::Write as _;
+
 use bootmachine_sdk::machine::{Machine, Member};
 use bootmachine_sdk::serde_json::{Map, Value, json};
 use bootmachine_sdk::ssh::File;
@@ -128,8 +130,12 @@ pub fn master_file(on: &Machine, options: &Options) -> File {
 
 /// A key a line; the values are JSON, which is YAML.
 fn yaml(settings: &Map<String, Value>) -> String {
-    let lines: String = settings.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
-    format!("# Managed by bootmachine.\n{lines}")
+    settings
+        .iter()
+        .fold("# Managed by bootmachine.\n".to_owned(), |mut text, (key, value)| {
+            let _ = writeln!(text, "{key}: {value}");
+            text
+        })
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ fn install_onedir(on: &Machine, services: &[&str], options: &Options) -> Result<
     let script = Command::script(ONEDIR)
         .arg(url.clone())
         .arg(options.onedir_sha256.clone().unwrap_or_default())
-        .timeout(Duration::from_secs(20 * 60));
+        .timeout(Duration::from_mins(20));
     on.session().run_ok(script, format!("installing Salt from {url}"))?;
     let mut steps: Vec<Step> = services.iter().map(|service| unit(service).into()).collect();
     steps.push(Command::new("systemctl").arg("daemon-reload").into());

@@ -11,11 +11,11 @@ mkdir "$home/new"
 tarball=$home/new/salt.tar.xz
 curl -fsSL --retry 3 -o "$tarball" "$url"
 if [ -n "$sha256" ]; then
-    echo "$sha256  $tarball" | sha256sum -c - >&2
+    sum=$sha256
 else
-    sha512=$(curl -fsSL --retry 3 "$url.sha512")
-    echo "${sha512%% *}  $tarball" | sha512sum -c - >&2
+    sum=$(curl -fsSL --retry 3 "$url.sha256")
 fi
+echo "${sum%% *}  $tarball" | sha256sum -c - >&2
 tar -xJf "$tarball" -C "$home/new"
 rm -rf "$home/salt"
 mv "$home/new/salt" "$home/salt"

@@ -27,7 +27,7 @@ pub fn manifest() -> Manifest {
         .setting(Setting::text("repository-key", "the repository's signing key itself, ASCII-armoured, for machines that cannot fetch it"))
         .setting(Setting::text("repository-key-fingerprint", "the fingerprint that the signing key must have"))
         .setting(Setting::text("onedir-url", "the onedir tarball; `{version}` and `{architecture}` stand for what is asked for").default(ONEDIR))
-        .setting(Setting::text("onedir-sha256", "the SHA-256 of the onedir tarball; without it, the published SHA-512 beside the tarball is compared"))
+        .setting(Setting::text("onedir-sha256", "the SHA-256 of the onedir tarball; without it, the sum that is published beside the tarball is compared"))
         .setting(Setting::json("minion", "what else the minions' configuration says"))
         .setting(Setting::json("master", "what else the master's configuration says"))
 }
