@@ -1,0 +1,39 @@
+# The firewall: nftables, and nothing comes in but what nftables.conf.jinja lets in.
+{% set configuration = {'Arch': '/etc/nftables.conf', 'Debian': '/etc/nftables.conf', 'RedHat': '/etc/sysconfig/nftables.conf'}[grains['os_family']] %}
+
+nftables:
+  pkg.installed:
+    - refresh: False
+
+# Rules that nft cannot load never get into the file.
+{{ configuration }}:
+  file.managed:
+    - source: salt://firewall/nftables.conf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0600'
+    - check_cmd: nft -c -f
+    - require:
+      - pkg: nftables
+
+{% set other = {'Fedora': 'firewalld', 'Ubuntu': 'ufw'}.get(grains['os']) %}
+{% if other %}
+# Two managers of one firewall undo each other's rules. This one goes only when the rules to follow it are known to be good.
+{{ other }}:
+  service.dead:
+    - enable: False
+    - require:
+      - file: {{ configuration }}
+    - require_in:
+      - service: nftables service
+{% endif %}
+
+# Connections that are open stay open when the rules are loaded.
+nftables service:
+  service.running:
+    - name: nftables
+    - enable: True
+    - reload: True
+    - watch:
+      - file: {{ configuration }}

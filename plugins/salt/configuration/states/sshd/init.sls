@@ -1,0 +1,125 @@
+# The SSH server: on the port of bootmachine.toml, for its [[users]], by key.
+#
+# The order matters, so that nobody is locked out: the new settings are written and checked as a whole, then the firewall opens the new
+# port (and closes the old one to new connections), and only then does sshd move there. Sessions that are open stay open throughout.
+{% set package = {'Arch': 'openssh', 'Debian': 'openssh-server', 'RedHat': 'openssh-server'}[grains['os_family']] %}
+{% set service = {'Arch': 'sshd', 'Debian': 'ssh', 'RedHat': 'sshd'}[grains['os_family']] %}
+{% set port = pillar['bootmachine']['ssh_port'] %}
+
+include:
+  - users
+  - firewall
+
+{{ package }}:
+  pkg.installed:
+    - refresh: False
+
+# All four distributions ship with this line today; an sshd_config that was carried over from an older release may lack it. It comes
+# first, since for most settings sshd takes the first value that it reads.
+sshd reads its drop-ins:
+  file.prepend:
+    - name: /etc/ssh/sshd_config
+    - text: Include /etc/ssh/sshd_config.d/*.conf
+    - require:
+      - pkg: {{ package }}
+
+# Not so for ports: sshd listens on every one that is named anywhere.
+sshd has one port only:
+  file.comment:
+    - name: /etc/ssh/sshd_config
+    - regex: ^Port\s
+    - ignore_missing: True
+    - require:
+      - file: sshd reads its drop-ins
+
+# 01: before 40-redhat-crypto-policies.conf, 50-redhat.conf, 50-cloud-init.conf and what else the image brings.
+/etc/ssh/sshd_config.d/01-bootmachine.conf:
+  file.managed:
+    - source: salt://sshd/01-bootmachine.conf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0600'
+    - makedirs: True
+    - require:
+      - pkg: {{ package }}
+      - file: sshd has one port only
+
+{% if grains['os_family'] == 'Debian' %}
+# sshd refuses even to check its settings without it; it is made by ssh.service, which waits for ssh.socket on some releases.
+/run/sshd:
+  file.directory:
+    - user: root
+    - group: root
+    - mode: '0755'
+    - require_in:
+      - cmd: sshd accepts its settings
+{% endif %}
+
+# Nothing below happens, and the firewall is not touched, where sshd would not start with these settings.
+sshd accepts its settings:
+  cmd.run:
+    - name: sshd -t
+    - onchanges:
+      - file: sshd reads its drop-ins
+      - file: sshd has one port only
+      - file: /etc/ssh/sshd_config.d/01-bootmachine.conf
+    - require_in:
+      - service: nftables service
+
+{% if grains['os_family'] == 'RedHat' and port != 22 %}
+# SELinux lets sshd listen on ports of its own type only.
+policycoreutils-python-utils:
+  pkg.installed:
+    - refresh: False
+
+SELinux lets sshd listen on port {{ port }}:
+  cmd.run:
+    - name: semanage port -a -t ssh_port_t -p tcp {{ port }} || semanage port -m -t ssh_port_t -p tcp {{ port }}
+    - onlyif: selinuxenabled
+    - unless: semanage port -l | grep -Eq '^ssh_port_t .*[ ,]{{ port }}(,|$)'
+    - require:
+      - pkg: policycoreutils-python-utils
+    - require_in:
+      - service: {{ service }}
+{% endif %}
+
+{% if grains['os'] == 'Ubuntu' %}
+# Ubuntu, from 22.10 on: systemd listens for sshd, on a port of its own choice. Here sshd listens for itself, as everywhere else. Stopping
+# the socket stops the service, too, which the state below starts again; sessions live on.
+{% for path in ['/etc/systemd/system/ssh.service.d/00-socket.conf', '/etc/systemd/system/ssh.socket.d/addresses.conf'] %}
+{{ path }}:
+  file.absent:
+    - require:
+      - cmd: sshd accepts its settings
+    - onchanges_in:
+      - cmd: systemd reads the units of ssh
+{% endfor %}
+
+systemd reads the units of ssh:
+  cmd.run:
+    - name: systemctl daemon-reload
+
+ssh.socket:
+  service.dead:
+    - enable: False
+    - require:
+      - cmd: systemd reads the units of ssh
+      - service: nftables service
+    - require_in:
+      - service: {{ service }}
+{% endif %}
+
+{{ service }}:
+  service.running:
+    - enable: True
+    # Sessions outlive a restart as well. Ubuntu's sshd needs one: after a reload it still has the sockets that systemd handed it.
+    - reload: {{ grains['os'] != 'Ubuntu' }}
+    - require:
+      - sls: users
+      - service: nftables service
+      - cmd: sshd accepts its settings
+    - watch:
+      - file: sshd reads its drop-ins
+      - file: sshd has one port only
+      - file: /etc/ssh/sshd_config.d/01-bootmachine.conf
