@@ -1,7 +1,7 @@
 //! Whole conversations of the plugin with machines that a test plays.
 #![allow(clippy::unwrap_used)]
 
-use bootmachine_salt::Salt;
+use salt::Salt;
 use bootmachine_sdk::machine::Member;
 use bootmachine_sdk::ssh::Output;
 use bootmachine_sdk::system::{PackageFormat, Release};

@@ -1,6 +1,6 @@
 //! A cloud's answers, and words for what the plugin made of them.
 
-use bootmachine_openstack::OpenStack;
+use openstack::OpenStack;
 use bootmachine_sdk::http::Response;
 use bootmachine_sdk::serde_json::{Value, json};
 use bootmachine_sdk::testing::{Service, json_response};

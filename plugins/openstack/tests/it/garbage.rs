@@ -1,7 +1,7 @@
 //! Services that do not keep to their reference: every answer becomes an error that names the endpoint, none a panic.
 
 use crate::cloud::{SERVER, connected, login, settings, spec};
-use bootmachine_openstack::OpenStack;
+use openstack::OpenStack;
 use bootmachine_sdk::http::Response;
 use bootmachine_sdk::serde_json::json;
 use bootmachine_sdk::testing::{Service, response};

@@ -1,7 +1,7 @@
 //! Logging in by each method, and what stands in the way.
 
 use crate::cloud::{PASSWORD, catalogue, endpoint, granted, login, nova_versions, ok, settings, show, show_servers, told};
-use bootmachine_openstack::OpenStack;
+use openstack::OpenStack;
 use bootmachine_sdk::http::{Request, SecretLocation};
 use bootmachine_sdk::serde_json::{Value, json};
 use bootmachine_sdk::testing::{Service, json_response, response};

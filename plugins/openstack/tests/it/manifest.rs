@@ -1,6 +1,6 @@
 //! What the plugin says of itself.
 
-use bootmachine_openstack::OpenStack;
+use openstack::OpenStack;
 use bootmachine_sdk::Plugin;
 use bootmachine_sdk::manifest::SettingSource;
 use std::fmt::Write as _;
