@@ -14,4 +14,4 @@ mod practice;
 
 pub use cloud::faults::{Effect, Faults, Rule, ServerEffect, ServerRule};
 pub use cloud::options::{Limits, Networking, PracticeOptions, Profile, Quotas, RateLimit, Wait};
-pub use practice::{Credentials, Practice, State};
+pub use practice::{Credentials, Practice, ServerState, State};
