@@ -170,7 +170,7 @@ fn strip_region(path: &str) -> (usize, &str) {
 /// of before microversions, and what is wrong with it.
 fn strip_project(path: &str, project: &str) -> (String, bool, Option<Failure>) {
     let Some(rest) = path.strip_prefix("/compute/") else { return (path.to_owned(), false, None) };
-    let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let Some((version, rest)) = rest.split_once('/') else { return (path.to_owned(), false, None) };
     let legacy = version == "v2";
     let version = if legacy { "v2.1" } else { version };
     let (first, after) = rest.split_once('/').map_or((rest, ""), |(first, after)| (first, after));
