@@ -48,7 +48,12 @@ impl Practice {
         let app = App::new(Cloud::new(options, machines), format!("http://{address}"));
         let stop = CancellationToken::new();
         let task = tokio::spawn(api::serve(listener, Arc::clone(&app), stop.clone()));
-        Ok(Self { app, address, stop, task: Some(task) })
+        Ok(Self {
+            app,
+            address,
+            stop,
+            task: Some(task),
+        })
     }
 
     /// Where the services are: `http://127.0.0.1:PORT`.
@@ -78,7 +83,9 @@ impl Practice {
 
     /// A look behind the API, for tests.
     pub fn state(&self) -> State {
-        State { app: Arc::clone(&self.app) }
+        State {
+            app: Arc::clone(&self.app),
+        }
     }
 
     /// Ends the cloud, and waits until what is being answered is answered.

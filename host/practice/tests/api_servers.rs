@@ -22,7 +22,10 @@ async fn a_server_is_built_shown_and_gone() {
     let gone = lab.delete(&path).await;
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
     let leaving = lab.get(&path).await.json();
-    assert_eq!((&leaving["server"]["status"], &leaving["server"]["OS-EXT-STS:task_state"]), (&json!("ACTIVE"), &json!("deleting")));
+    assert_eq!(
+        (&leaving["server"]["status"], &leaving["server"]["OS-EXT-STS:task_state"]),
+        (&json!("ACTIVE"), &json!("deleting"))
+    );
     let missing = lab.get(&path).await;
     assert_eq!(missing.nova(), format!("404 itemNotFound: Instance {id} could not be found."));
     assert_eq!(lab.delete(&path).await.status, 404);

@@ -50,7 +50,11 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The part of the path with this name.
     pub fn path(&self, name: &str) -> String {
-        self.path.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap_or_default()
+        self.path
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.clone())
+            .unwrap_or_default()
     }
 
     /// The first value of this name in the query.

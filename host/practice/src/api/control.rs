@@ -71,8 +71,20 @@ fn forget(c: &mut Context<'_>) -> Answer {
 }
 
 fn faults(c: &mut Context<'_>) -> Answer {
-    let requests: Vec<Value> = c.cloud.faults.rules().into_iter().map(|(n, rule, tally)| json!({ "number": n, "rule": rule, "tally": tally })).collect();
-    let servers: Vec<Value> = c.cloud.faults.server_rules().into_iter().map(|(n, rule, tally)| json!({ "number": n, "rule": rule, "tally": tally })).collect();
+    let requests: Vec<Value> = c
+        .cloud
+        .faults
+        .rules()
+        .into_iter()
+        .map(|(n, rule, tally)| json!({ "number": n, "rule": rule, "tally": tally }))
+        .collect();
+    let servers: Vec<Value> = c
+        .cloud
+        .faults
+        .server_rules()
+        .into_iter()
+        .map(|(n, rule, tally)| json!({ "number": n, "rule": rule, "tally": tally }))
+        .collect();
     Ok(Reply::ok(json!({ "faults": requests, "server-faults": servers })))
 }
 

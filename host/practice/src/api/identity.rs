@@ -16,7 +16,10 @@ pub(super) fn routes() -> Routes {
         .route("/identity/", methods(Door::Open, &[("GET", versions)]))
         .route("/identity/v3", methods(Door::Open, &[("GET", version)]))
         .route("/identity/v3/", methods(Door::Open, &[("GET", version)]))
-        .route("/identity/v3/auth/tokens", methods(Door::Open, &[("POST", log_in)]).merge(methods(Door::Token, &[("GET", show), ("DELETE", revoke)])))
+        .route(
+            "/identity/v3/auth/tokens",
+            methods(Door::Open, &[("POST", log_in)]).merge(methods(Door::Token, &[("GET", show), ("DELETE", revoke)])),
+        )
         .route("/identity/v3/auth/catalog", methods(Door::Scoped, &[("GET", auth_catalog)]))
         .route("/identity/v3/auth/projects", methods(Door::Token, &[("GET", projects)]))
 }
@@ -77,7 +80,9 @@ fn log_in(c: &mut Context<'_>) -> Answer {
                 proven.push(Method::Password);
             }
             Some("application_credential") => {
-                let credential = identity.get("application_credential").ok_or_else(|| missing("application_credential", "identity"))?;
+                let credential = identity
+                    .get("application_credential")
+                    .ok_or_else(|| missing("application_credential", "identity"))?;
                 check_credential(c, credential)?;
                 from_credential = true;
                 proven.push(Method::ApplicationCredential);
@@ -92,7 +97,12 @@ fn log_in(c: &mut Context<'_>) -> Answer {
                 proven.extend(token.methods);
                 proven.dedup();
             }
-            Some(_) | None => return Err(Failure::new(StatusCode::UNAUTHORIZED, "Attempted to authenticate with an unsupported method.")),
+            Some(_) | None => {
+                return Err(Failure::new(
+                    StatusCode::UNAUTHORIZED,
+                    "Attempted to authenticate with an unsupported method.",
+                ));
+            }
         }
     }
     if proven.is_empty() {
@@ -116,7 +126,9 @@ fn log_in(c: &mut Context<'_>) -> Answer {
     // Without a scope a user gets the project that is its default; this one has one.
     let token = c.cloud.tokens.issue(&mut c.cloud.rng, proven, scoped, now, life, end);
     let with_catalog = c.query("nocatalog").is_none();
-    Ok(Reply::new(StatusCode::CREATED, render(c, &token, with_catalog)).header("x-subject-token", token.id).header("vary", "X-Auth-Token"))
+    Ok(Reply::new(StatusCode::CREATED, render(c, &token, with_catalog))
+        .header("x-subject-token", token.id)
+        .header("vary", "X-Auth-Token"))
 }
 
 fn credential_scope() -> Failure {
@@ -133,7 +145,10 @@ fn domain_is_ours(c: &Context<'_>, domain: Option<&Value>) -> bool {
     let account = &c.cloud.account;
     let Some(domain) = domain else { return false };
     let id = domain.get("id").and_then(Value::as_str).is_none_or(|id| id == account.domain_id);
-    let name = domain.get("name").and_then(Value::as_str).is_none_or(|name| name == account.domain_name);
+    let name = domain
+        .get("name")
+        .and_then(Value::as_str)
+        .is_none_or(|name| name == account.domain_name);
     id && name && (domain.get("id").is_some() || domain.get("name").is_some())
 }
 
@@ -147,7 +162,9 @@ fn names_user(c: &Context<'_>, user: &Value) -> Result<bool, Failure> {
             }
             Ok(name == account.user_name && domain_is_ours(c, user.get("domain")))
         }
-        (None, None) => Err(invalid("Invalid input for field identity/password/user: id or name must be present.")),
+        (None, None) => Err(invalid(
+            "Invalid input for field identity/password/user: id or name must be present.",
+        )),
     }
 }
 
@@ -155,7 +172,11 @@ fn check_password(c: &Context<'_>, user: &Value) -> Result<(), Failure> {
     let Some(password) = user.get("password").and_then(Value::as_str) else {
         return Err(missing("password", "user"));
     };
-    if names_user(c, user)? && password == c.cloud.account.password { Ok(()) } else { Err(refused()) }
+    if names_user(c, user)? && password == c.cloud.account.password {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 fn check_credential(c: &Context<'_>, credential: &Value) -> Result<(), Failure> {
@@ -166,17 +187,27 @@ fn check_credential(c: &Context<'_>, credential: &Value) -> Result<(), Failure> 
     let named = match credential.get("id").and_then(Value::as_str) {
         Some(id) => id == account.app_credential_id,
         None => {
-            let name = credential.get("name").and_then(Value::as_str).ok_or_else(|| missing("id or name", "application_credential"))?;
+            let name = credential
+                .get("name")
+                .and_then(Value::as_str)
+                .ok_or_else(|| missing("id or name", "application_credential"))?;
             let user = credential.get("user").ok_or_else(|| missing("user", "application_credential"))?;
             names_user(c, user)? && name == account.app_credential_name
         }
     };
-    if named && secret == account.app_credential_secret { Ok(()) } else { Err(refused()) }
+    if named && secret == account.app_credential_secret {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 fn check_project(c: &Context<'_>, project: &Value) -> Result<(), Failure> {
     let account = &c.cloud.account;
-    let ours = match (project.get("id").and_then(Value::as_str), project.get("name").and_then(Value::as_str)) {
+    let ours = match (
+        project.get("id").and_then(Value::as_str),
+        project.get("name").and_then(Value::as_str),
+    ) {
         (Some(id), _) => id == account.project_id,
         (None, Some(name)) => {
             if project.get("domain").is_none() {
@@ -206,7 +237,10 @@ fn render(c: &Context<'_>, token: &Token, with_catalog: bool) -> Value {
     body.insert("expires_at".into(), clock::micros(token.expires).into());
     body.insert("issued_at".into(), clock::micros(token.issued).into());
     if token.scoped {
-        body.insert("project".into(), json!({ "domain": domain, "id": account.project_id, "name": account.project_name }));
+        body.insert(
+            "project".into(),
+            json!({ "domain": domain, "id": account.project_id, "name": account.project_name }),
+        );
         body.insert("is_domain".into(), false.into());
         body.insert("roles".into(), roles());
         if with_catalog {
@@ -253,15 +287,25 @@ fn catalog(c: &Context<'_>) -> Value {
 }
 
 fn subject(c: &mut Context<'_>) -> Result<Token, Failure> {
-    let id = c.headers.get("x-subject-token").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let id = c
+        .headers
+        .get("x-subject-token")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let now = c.cloud.clock.now();
-    c.cloud.tokens.check(&id, now).ok_or_else(|| Failure::not_found(format!("Could not find token: {id}.")))
+    c.cloud
+        .tokens
+        .check(&id, now)
+        .ok_or_else(|| Failure::not_found(format!("Could not find token: {id}.")))
 }
 
 fn show(c: &mut Context<'_>) -> Answer {
     let token = subject(c)?;
     let with_catalog = c.query("nocatalog").is_none();
-    Ok(Reply::ok(render(c, &token, with_catalog)).header("x-subject-token", token.id).header("vary", "X-Auth-Token"))
+    Ok(Reply::ok(render(c, &token, with_catalog))
+        .header("x-subject-token", token.id)
+        .header("vary", "X-Auth-Token"))
 }
 
 fn revoke(c: &mut Context<'_>) -> Answer {

@@ -38,7 +38,10 @@ fn log_in(c: &mut Context<'_>) -> Answer {
         (None, None) => return Err(Failure::bad("Invalid request. Expecting auth credentials in the request body")),
     };
     if !good {
-        return Err(Failure::new(http::StatusCode::UNAUTHORIZED, "Unable to authenticate user with credentials provided."));
+        return Err(Failure::new(
+            http::StatusCode::UNAUTHORIZED,
+            "Unable to authenticate user with credentials provided.",
+        ));
     }
     let now = c.cloud.clock.now();
     let life = c.cloud.options.token_life;

@@ -70,8 +70,18 @@ fn view(image: &Image) -> Value {
     })
 }
 
-const SORT_KEYS: [&str; 10] =
-    ["name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at", "min_ram", "min_disk"];
+const SORT_KEYS: [&str; 10] = [
+    "name",
+    "status",
+    "container_format",
+    "disk_format",
+    "size",
+    "id",
+    "created_at",
+    "updated_at",
+    "min_ram",
+    "min_disk",
+];
 
 fn list(c: &mut Context<'_>) -> Answer {
     let mut images = c.cloud.images.clone();
@@ -87,7 +97,10 @@ fn list(c: &mut Context<'_>) -> Answer {
     };
     let limit = limit.min(limits.image_max);
     if let Some(marker) = c.query("marker") {
-        let position = images.iter().position(|i| i.id == marker).ok_or_else(|| Failure::bad(format!("No image found with ID {marker}")))?;
+        let position = images
+            .iter()
+            .position(|i| i.id == marker)
+            .ok_or_else(|| Failure::bad(format!("No image found with ID {marker}")))?;
         images.drain(..=position);
     }
     images.truncate(limit);
@@ -103,7 +116,11 @@ fn list(c: &mut Context<'_>) -> Answer {
         }
         text.finish()
     };
-    let first = if query.is_empty() { "/v2/images".to_owned() } else { format!("/v2/images?{}", encode(None)) };
+    let first = if query.is_empty() {
+        "/v2/images".to_owned()
+    } else {
+        format!("/v2/images?{}", encode(None))
+    };
     let mut body = json!({ "images": images.iter().map(view).collect::<Vec<_>>(), "first": first, "schema": "/v2/schemas/images" });
     if let (true, Some(last)) = (images.len() == limit, images.last()) {
         body["next"] = json!(format!("/v2/images?{}", encode(Some(&last.id))));
@@ -122,11 +139,26 @@ fn filter(c: &Context<'_>, images: &mut Vec<Image>) -> Result<(), Failure> {
         match hidden.to_ascii_lowercase().as_str() {
             "true" => images.clear(),
             "false" => {}
-            _ => return Err(Failure::bad(format!("Invalid value '{hidden}' for 'os_hidden' filter. Valid values are 'true' or 'false'."))),
+            _ => {
+                return Err(Failure::bad(format!(
+                    "Invalid value '{hidden}' for 'os_hidden' filter. Valid values are 'true' or 'false'."
+                )));
+            }
         }
     }
     for (name, value) in &c.query {
-        if ["limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "os_hidden", "member_status"].contains(&name.as_str()) {
+        if [
+            "limit",
+            "marker",
+            "sort",
+            "sort_key",
+            "sort_dir",
+            "visibility",
+            "os_hidden",
+            "member_status",
+        ]
+        .contains(&name.as_str())
+        {
             continue;
         }
         // `in:` takes several values, each in quotes if it has a comma.
@@ -140,7 +172,9 @@ fn filter(c: &Context<'_>, images: &mut Vec<Image>) -> Result<(), Failure> {
         }
         images.retain(|image| {
             let view = view(image);
-            let shown = view.get(name.as_str()).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+            let shown = view
+                .get(name.as_str())
+                .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
             shown.is_some_and(|shown| wanted.contains(&shown))
         });
     }
@@ -171,19 +205,33 @@ fn sort(c: &Context<'_>, images: &mut [Image]) -> Result<(), Failure> {
     }
     for (key, direction) in order.iter().rev() {
         if !SORT_KEYS.contains(&key.as_str()) {
-            return Err(Failure::bad(format!("Invalid sort key: {key}. It must be one of the following: {}.", SORT_KEYS.join(", "))));
+            return Err(Failure::bad(format!(
+                "Invalid sort key: {key}. It must be one of the following: {}.",
+                SORT_KEYS.join(", ")
+            )));
         }
         if direction != "asc" && direction != "desc" {
             return Err(Failure::bad(format!("Invalid sort direction: {direction}")));
         }
         let value = |image: &Image| view(image).get(key.as_str()).map(|v| (v.as_u64(), v.as_str().map(str::to_owned)));
-        images.sort_by(|a, b| if direction == "asc" { value(a).cmp(&value(b)) } else { value(b).cmp(&value(a)) });
+        images.sort_by(|a, b| {
+            if direction == "asc" {
+                value(a).cmp(&value(b))
+            } else {
+                value(b).cmp(&value(a))
+            }
+        });
     }
     Ok(())
 }
 
 fn show(c: &mut Context<'_>) -> Answer {
     let id = c.path("image");
-    let image = c.cloud.images.iter().find(|i| i.id == id).ok_or_else(|| Failure::not_found(format!("No image found with ID {id}")))?;
+    let image = c
+        .cloud
+        .images
+        .iter()
+        .find(|i| i.id == id)
+        .ok_or_else(|| Failure::not_found(format!("No image found with ID {id}")))?;
     Ok(Reply::ok(view(image)))
 }

@@ -70,7 +70,9 @@ fn methods(door: Door, handlers: &[(&str, Handler)]) -> MethodRouter<Arc<App>> {
             "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::HEAD,
         };
-        let run = move |State(app): State<Arc<App>>, params: RawPathParams, request: Request| async move { app.run(door, handler, &params, request).await };
+        let run = move |State(app): State<Arc<App>>, params: RawPathParams, request: Request| async move {
+            app.run(door, handler, &params, request).await
+        };
         router.merge(on(filter, run))
     })
 }
@@ -85,16 +87,25 @@ fn routes(app: Arc<App>) -> Router {
         .merge(image::routes())
         .merge(network::routes())
         .merge(control::routes())
-        .fallback(|State(app): State<Arc<App>>, request: Request| async move { app.refuse(&request, StatusCode::NOT_FOUND, "The resource could not be found.") })
+        .fallback(|State(app): State<Arc<App>>, request: Request| async move {
+            app.refuse(&request, StatusCode::NOT_FOUND, "The resource could not be found.")
+        })
         .method_not_allowed_fallback(|State(app): State<Arc<App>>, request: Request| async move {
-            app.refuse(&request, StatusCode::METHOD_NOT_ALLOWED, "The method specified is not allowed for this resource.")
+            app.refuse(
+                &request,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The method specified is not allowed for this resource.",
+            )
         })
         .with_state(app)
 }
 
 impl App {
     pub(crate) fn new(cloud: Cloud, base: String) -> Arc<Self> {
-        Arc::new(Self { cloud: Mutex::new(cloud), base })
+        Arc::new(Self {
+            cloud: Mutex::new(cloud),
+            base,
+        })
     }
 
     /// The cloud as it is now. A handler that panicked leaves it as it was at that point, which is better than no cloud at all.
@@ -123,11 +134,19 @@ impl App {
             return refuse(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large."));
         };
         let legacy = parts.extensions.get::<Legacy>().is_some();
-        let version = if service == Service::Compute && !legacy { microversion(&parts.headers) } else { Ok(OLDEST) };
+        let version = if service == Service::Compute && !legacy {
+            microversion(&parts.headers)
+        } else {
+            Ok(OLDEST)
+        };
         let region = parts.extensions.get::<Region>().map_or(0, |r| r.0);
         let mut cloud = self.cloud();
         let now = cloud.clock.now();
-        let token = parts.headers.get("x-auth-token").and_then(|v| v.to_str().ok()).and_then(|id| cloud.tokens.check(id, now));
+        let token = parts
+            .headers
+            .get("x-auth-token")
+            .and_then(|v| v.to_str().ok())
+            .and_then(|id| cloud.tokens.check(id, now));
         // The filter that checks tokens sits in front of everything else in the real services.
         let allowed = match door {
             Door::Open => true,
@@ -148,7 +167,9 @@ impl App {
             region,
             headers: &parts.headers,
             path: params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-            query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+            query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
             body,
             version,
             legacy,
@@ -171,19 +192,33 @@ pub(crate) fn region_prefix(region: usize) -> &'static str {
 
 /// The microversion that a request asks for: `OpenStack-API-Version: compute 2.26` or `X-OpenStack-Nova-API-Version: 2.26`.
 fn microversion(headers: &HeaderMap) -> Result<Microversion, Failure> {
-    let new = headers.get_all("openstack-api-version").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).find_map(|entry| {
-        let mut words = entry.split_whitespace();
-        (words.next()? == "compute").then(|| words.next().unwrap_or_default().to_owned())
-    });
-    let old = || headers.get("x-openstack-nova-api-version").and_then(|v| v.to_str().ok()).map(|v| v.trim().to_owned());
+    let new = headers
+        .get_all("openstack-api-version")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .find_map(|entry| {
+            let mut words = entry.split_whitespace();
+            (words.next()? == "compute").then(|| words.next().unwrap_or_default().to_owned())
+        });
+    let old = || {
+        headers
+            .get("x-openstack-nova-api-version")
+            .and_then(|v| v.to_str().ok())
+            .map(|v| v.trim().to_owned())
+    };
     let Some(text) = new.or_else(old) else { return Ok(OLDEST) };
     if text == "latest" {
         return Ok(NEWEST);
     }
     let number = |part: &str| part.parse::<u16>().ok().filter(|n| *n == 0 || !part.starts_with('0'));
-    let parts = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    let parts = text
+        .split_once('.')
+        .and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
     match parts {
-        None => Err(Failure::bad(format!("API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."))),
+        None => Err(Failure::bad(format!(
+            "API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
+        ))),
         Some((2, minor)) if (OLDEST.0..=NEWEST.0).contains(&minor) => Ok(Microversion(minor)),
         Some(_) => {
             let message = format!("Version {text} is not supported by the API. Minimum is {OLDEST} and maximum is {NEWEST}.");
@@ -193,7 +228,10 @@ fn microversion(headers: &HeaderMap) -> Result<Microversion, Failure> {
 }
 
 fn version_headers(headers: &mut HeaderMap, version: Microversion) {
-    if let (Ok(long), Ok(short)) = (HeaderValue::try_from(format!("compute {version}")), HeaderValue::try_from(version.to_string())) {
+    if let (Ok(long), Ok(short)) = (
+        HeaderValue::try_from(format!("compute {version}")),
+        HeaderValue::try_from(version.to_string()),
+    ) {
         headers.insert("openstack-api-version", long);
         headers.insert("x-openstack-nova-api-version", short);
         headers.append("vary", HeaderValue::from_static("OpenStack-API-Version"));

@@ -54,12 +54,20 @@ impl Reply {
 
     /// A status with a body.
     pub fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body: Some(body) }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Some(body),
+        }
     }
 
     /// A status alone.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: None }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// With a header.
@@ -74,7 +82,9 @@ impl Reply {
         let mut response = match self.body {
             Some(body) => {
                 let mut response = Response::new(Body::from(body.to_string()));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
             None => Response::new(Body::empty()),
@@ -109,7 +119,11 @@ impl Failure {
             StatusCode::FORBIDDEN => "HTTPForbidden",
             _ => "HTTPBadRequest",
         };
-        Self { status, message: message.into(), kind }
+        Self {
+            status,
+            message: message.into(),
+            kind,
+        }
     }
 
     /// 400.
@@ -203,7 +217,9 @@ fn glance(failure: &Failure, request: &HeaderMap) -> Response {
     );
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
     response
 }
 

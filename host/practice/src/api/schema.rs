@@ -18,9 +18,15 @@ pub fn check(schema: &Value, body: &Value) -> Result<(), String> {
     match first_error(schema, body, &mut path) {
         None => Ok(()),
         Some(Error { message, whole: true, .. }) => Err(message),
-        Some(Error { message, path: Some(at), value, .. }) => {
-            Err(format!("Invalid input for field/attribute {at}. Value: {}. {message}", python_str(&value)))
-        }
+        Some(Error {
+            message,
+            path: Some(at),
+            value,
+            ..
+        }) => Err(format!(
+            "Invalid input for field/attribute {at}. Value: {}. {message}",
+            python_str(&value)
+        )),
         Some(Error { message, .. }) => Err(message),
     }
 }
@@ -45,16 +51,30 @@ fn first_error(schema: &Value, value: &Value, path: &mut Vec<String>) -> Option<
 }
 
 fn keyword_error(keyword: &str, wanted: &Value, schema: &Value, value: &Value, path: &mut Vec<String>) -> Option<Error> {
-    let fail = |message: String| Some(Error { message, path: path.last().cloned(), value: value.clone(), whole: false });
+    let fail = |message: String| {
+        Some(Error {
+            message,
+            path: path.last().cloned(),
+            value: value.clone(),
+            whole: false,
+        })
+    };
     let shown = || python(value);
     let number = |v: &Value| v.as_i64().or_else(|| v.as_str().and_then(|s| s.parse().ok()));
     match keyword {
         "type" => {
-            let types: Vec<&str> = wanted.as_array().map_or_else(|| wanted.as_str().into_iter().collect(), |all| all.iter().filter_map(Value::as_str).collect());
+            let types: Vec<&str> = wanted.as_array().map_or_else(
+                || wanted.as_str().into_iter().collect(),
+                |all| all.iter().filter_map(Value::as_str).collect(),
+            );
             if types.iter().any(|t| is_type(value, t)) {
                 return None;
             }
-            fail(format!("{} is not of type {}", shown(), types.iter().map(|t| format!("'{t}'")).collect::<Vec<_>>().join(", ")))
+            fail(format!(
+                "{} is not of type {}",
+                shown(),
+                types.iter().map(|t| format!("'{t}'")).collect::<Vec<_>>().join(", ")
+            ))
         }
         "properties" => {
             let object = value.as_object()?;
@@ -103,10 +123,16 @@ fn keyword_error(keyword: &str, wanted: &Value, schema: &Value, value: &Value, p
         }
         "required" => {
             let object = value.as_object()?;
-            let missing = wanted.as_array()?.iter().filter_map(Value::as_str).find(|name| !object.contains_key(*name))?;
+            let missing = wanted
+                .as_array()?
+                .iter()
+                .filter_map(Value::as_str)
+                .find(|name| !object.contains_key(*name))?;
             fail(format!("'{missing}' is a required property"))
         }
-        "minProperties" if (value.as_object()?.len() as u64) < wanted.as_u64()? => fail(format!("{} does not have enough properties", shown())),
+        "minProperties" if (value.as_object()?.len() as u64) < wanted.as_u64()? => {
+            fail(format!("{} does not have enough properties", shown()))
+        }
         "maxProperties" if value.as_object()?.len() as u64 > wanted.as_u64()? => fail(format!("{} has too many properties", shown())),
         "enum" if !wanted.as_array()?.contains(value) => fail(format!("{} is not one of {}", shown(), python(wanted))),
         "minLength" if (value.as_str()?.chars().count() as u64) < wanted.as_u64()? => fail(format!("{} is too short", shown())),
@@ -129,8 +155,15 @@ fn keyword_error(keyword: &str, wanted: &Value, schema: &Value, value: &Value, p
         "allOf" => wanted.as_array()?.iter().find_map(|schema| first_error(schema, value, path)),
         "oneOf" => {
             // Nova's alternatives exclude each other, so one that fits is the only one.
-            let fits = wanted.as_array()?.iter().any(|schema| first_error(schema, value, &mut path.clone()).is_none());
-            if fits { None } else { fail(format!("{} is not valid under any of the given schemas", shown())) }
+            let fits = wanted
+                .as_array()?
+                .iter()
+                .any(|schema| first_error(schema, value, &mut path.clone()).is_none());
+            if fits {
+                None
+            } else {
+                fail(format!("{} is not valid under any of the given schemas", shown()))
+            }
         }
         "format" => {
             let (format, text) = (wanted.as_str()?, value.as_str()?);
@@ -150,7 +183,11 @@ fn keyword_error(keyword: &str, wanted: &Value, schema: &Value, value: &Value, p
 
 fn extra_properties(schema: &Value, object: &Map<String, Value>) -> Vec<String> {
     let known = schema.get("properties").and_then(Value::as_object);
-    let patterns: Vec<&String> = schema.get("patternProperties").and_then(Value::as_object).map(|p| p.keys().collect()).unwrap_or_default();
+    let patterns: Vec<&String> = schema
+        .get("patternProperties")
+        .and_then(Value::as_object)
+        .map(|p| p.keys().collect())
+        .unwrap_or_default();
     let mut extras: Vec<String> = object
         .keys()
         .filter(|name| known.is_none_or(|k| !k.contains_key(*name)) && !patterns.iter().any(|p| matches(p, name)))
@@ -193,7 +230,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     static COMPILED: LazyLock<Mutex<BTreeMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
     // Python takes `9-_` in a class for the hyphen and the ends; here the hyphen has to be escaped.
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let regex = compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(&pattern.replace("9-_", r"9\-_").replace("9-.", r"9\-.")).ok());
+    let regex = compiled
+        .entry(pattern.to_owned())
+        .or_insert_with(|| Regex::new(&pattern.replace("9-_", r"9\-_").replace("9-.", r"9\-.")).ok());
     regex.as_ref().is_none_or(|r| r.is_match(text))
 }
 
@@ -207,7 +246,13 @@ pub fn python(value: &Value) -> String {
         Value::String(text) => python_string(text),
         Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            format!("{{{}}}", map.iter().map(|(k, v)| format!("{}: {}", python_string(k), python(v))).collect::<Vec<_>>().join(", "))
+            format!(
+                "{{{}}}",
+                map.iter()
+                    .map(|(k, v)| format!("{}: {}", python_string(k), python(v)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
     }
 }
@@ -266,19 +311,35 @@ mod tests {
             "additionalProperties": false,
         });
         let cases = [
-            (json!({ "server": { "name": "a", "x": 1, "y": null } }),
-             "Invalid input for field/attribute server. Value: {'name': 'a', 'x': 1, 'y': None}. Additional properties are not allowed ('x', 'y' were unexpected)"),
+            (
+                json!({ "server": { "name": "a", "x": 1, "y": null } }),
+                "Invalid input for field/attribute server. Value: {'name': 'a', 'x': 1, 'y': None}. Additional properties are not allowed ('x', 'y' were unexpected)",
+            ),
             (json!({}), "'server' is a required property"),
-            (json!({ "server": { "name": "" } }), "Invalid input for field/attribute name. Value: . '' is too short"),
-            (json!({ "server": { "name": " a" } }),
-             "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace."),
-            (json!({ "server": { "name": 1 } }), "Invalid input for field/attribute name. Value: 1. 1 is not of type 'string'"),
-            (json!({ "server": { "name": "a", "networks": "any" } }),
-             "Invalid input for field/attribute networks. Value: any. 'any' is not valid under any of the given schemas"),
-            (json!({ "server": { "name": "a", "count": "0" } }),
-             "Invalid input for field/attribute count. Value: 0. 0 is less than the minimum of 1"),
-            (json!({ "server": { "name": "a", "metadata": { "a/b": "c" } } }),
-             "Invalid input for field/attribute metadata. Value: {'a/b': 'c'}. 'a/b' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'"),
+            (
+                json!({ "server": { "name": "" } }),
+                "Invalid input for field/attribute name. Value: . '' is too short",
+            ),
+            (
+                json!({ "server": { "name": " a" } }),
+                "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
+            ),
+            (
+                json!({ "server": { "name": 1 } }),
+                "Invalid input for field/attribute name. Value: 1. 1 is not of type 'string'",
+            ),
+            (
+                json!({ "server": { "name": "a", "networks": "any" } }),
+                "Invalid input for field/attribute networks. Value: any. 'any' is not valid under any of the given schemas",
+            ),
+            (
+                json!({ "server": { "name": "a", "count": "0" } }),
+                "Invalid input for field/attribute count. Value: 0. 0 is less than the minimum of 1",
+            ),
+            (
+                json!({ "server": { "name": "a", "metadata": { "a/b": "c" } } }),
+                "Invalid input for field/attribute metadata. Value: {'a/b': 'c'}. 'a/b' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'",
+            ),
         ];
         for (body, message) in cases {
             assert_eq!(check(&schema, &body), Err(message.to_owned()), "{body}");

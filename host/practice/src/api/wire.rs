@@ -61,7 +61,9 @@ async fn connection(stream: TcpStream, app: Arc<App>, router: Router, stop: Canc
         let (app, router) = (Arc::clone(&app), router.clone());
         async move { answer(&app, router, request.map(Body::new)).await }
     });
-    let serving = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let serving = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,
@@ -84,14 +86,19 @@ async fn answer(app: &Arc<App>, router: Router, request: Request) -> Result<Resp
         return Ok(infallible(router.oneshot(request).await));
     }
     let result = broken(app, router, request).await;
-    app.cloud().calls.record(&method, &path, &query, result.as_ref().ok().map(|r| r.status().as_u16()));
+    app.cloud()
+        .calls
+        .record(&method, &path, &query, result.as_ref().ok().map(|r| r.status().as_u16()));
     result
 }
 
 /// Carries a request out as far as the faults let it.
 async fn broken(app: &Arc<App>, router: Router, request: Request) -> Result<Response, Dropped> {
     let method = request.method().to_string();
-    let whole = request.uri().path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned());
+    let whole = request
+        .uri()
+        .path_and_query()
+        .map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned());
     let service = Service::of(strip_region(request.uri().path()).1);
     let headers = request.headers().clone();
     let identity = app.identity_url();
@@ -99,7 +106,14 @@ async fn broken(app: &Arc<App>, router: Router, request: Request) -> Result<Resp
         let mut cloud = app.cloud();
         let now = cloud.clock.now();
         let limited = cloud.bucket.as_mut().and_then(|bucket| bucket.take(now).err());
-        (if limited.is_none() { cloud.faults.of_request(&method, &whole) } else { Vec::new() }, limited)
+        (
+            if limited.is_none() {
+                cloud.faults.of_request(&method, &whole)
+            } else {
+                Vec::new()
+            },
+            limited,
+        )
     };
     if let Some(seconds) = limited {
         let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "This request was rate-limited.");
@@ -131,7 +145,10 @@ async fn broken(app: &Arc<App>, router: Router, request: Request) -> Result<Resp
             match after {
                 Some(Effect::AnswerAfter { status, headers, body }) => Ok(own(status, &headers, body)),
                 Some(Effect::DropAfter) => Err(Dropped),
-                Some(Effect::Garbage) => Ok(with_body(response, Body::from("<html><body>504 Gateway Time-out</body></html>\u{0}"))),
+                Some(Effect::Garbage) => Ok(with_body(
+                    response,
+                    Body::from("<html><body>504 Gateway Time-out</body></html>\u{0}"),
+                )),
                 Some(Effect::Truncate) => Ok(truncated(response).await),
                 _ => Ok(response),
             }
@@ -150,7 +167,10 @@ async fn carry_out(app: &App, router: Router, mut request: Request) -> Response 
     if let Some(failure) = foreign {
         return failure.into_response(Service::Compute, &app.identity_url(), request.headers());
     }
-    let path_and_query = request.uri().query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+    let path_and_query = request
+        .uri()
+        .query()
+        .map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     match Uri::try_from(path_and_query) {
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return Failure::bad("Malformed request URL").into_response(Service::Compute, &app.identity_url(), request.headers()),
@@ -169,17 +189,25 @@ fn strip_region(path: &str) -> (usize, &str) {
 /// Nova takes the project in its paths, as old catalogues have it, if it is the token's. Also says whether the path is that of the API
 /// of before microversions, and what is wrong with it.
 fn strip_project(path: &str, project: &str) -> (String, bool, Option<Failure>) {
-    let Some(rest) = path.strip_prefix("/compute/") else { return (path.to_owned(), false, None) };
-    let Some((version, rest)) = rest.split_once('/') else { return (path.to_owned(), false, None) };
+    let Some(rest) = path.strip_prefix("/compute/") else {
+        return (path.to_owned(), false, None);
+    };
+    let Some((version, rest)) = rest.split_once('/') else {
+        return (path.to_owned(), false, None);
+    };
     let legacy = version == "v2";
     let version = if legacy { "v2.1" } else { version };
     let (first, after) = rest.split_once('/').map_or((rest, ""), |(first, after)| (first, after));
-    let is_project = first.len() == 32 && first.bytes().all(|b| b.is_ascii_hexdigit()) || !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
+    let is_project =
+        first.len() == 32 && first.bytes().all(|b| b.is_ascii_hexdigit()) || !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
     if !is_project {
         return (format!("/compute/{version}/{rest}"), legacy, None);
     }
-    let foreign = (first != project)
-        .then(|| Failure::bad(format!("Malformed request URL: URL's project_id '{first}' doesn't match Context's project_id '{project}'")));
+    let foreign = (first != project).then(|| {
+        Failure::bad(format!(
+            "Malformed request URL: URL's project_id '{first}' doesn't match Context's project_id '{project}'"
+        ))
+    });
     (format!("/compute/{version}/{after}"), legacy, foreign)
 }
 
@@ -195,7 +223,9 @@ fn own_answer(
     let mut response = if let Some(body) = body {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     } else {
         let message = match status {
@@ -234,8 +264,11 @@ async fn truncated(response: Response) -> Response {
 async fn echo(request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
-    let headers: serde_json::Map<String, Value> =
-        parts.headers.iter().map(|(n, v)| (n.to_string(), Value::from(String::from_utf8_lossy(v.as_bytes())))).collect();
+    let headers: serde_json::Map<String, Value> = parts
+        .headers
+        .iter()
+        .map(|(n, v)| (n.to_string(), Value::from(String::from_utf8_lossy(v.as_bytes()))))
+        .collect();
     let echo = json!({
         "method": parts.method.as_str(),
         "path": parts.uri.path(),

@@ -37,7 +37,13 @@ impl Calls {
         if self.log.len() == KEPT {
             self.log.pop_front();
         }
-        self.log.push_back(Call { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), route, status });
+        self.log.push_back(Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            route,
+            status,
+        });
     }
 
     /// How many requests came, by method and route.
@@ -63,9 +69,16 @@ pub fn route(path: &str) -> String {
     let mut route = String::with_capacity(path.len());
     for segment in path.split('/').skip(1) {
         let long_hex = segment.len() >= 32 && segment.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        let named = matches!(previous, "flavors" | "os-keypairs" | "metadata" | "tags" | "faults" | "server-faults") && segment != "detail";
+        let named = matches!(
+            previous,
+            "flavors" | "os-keypairs" | "metadata" | "tags" | "faults" | "server-faults"
+        ) && segment != "detail";
         route.push('/');
-        route.push_str(if !segment.is_empty() && (long_hex || named) { "{id}" } else { segment });
+        route.push_str(if !segment.is_empty() && (long_hex || named) {
+            "{id}"
+        } else {
+            segment
+        });
         previous = segment;
     }
     route
@@ -79,8 +92,14 @@ mod tests {
     fn routes_name_no_object() {
         let cases = [
             ("/compute/v2.1/servers/detail", "/compute/v2.1/servers/detail"),
-            ("/compute/v2.1/servers/7c3c2b4e-9a35-4b2c-8f5e-0d1c2b3a4f5e", "/compute/v2.1/servers/{id}"),
-            ("/compute/v2.1/servers/7c3c2b4e-9a35-4b2c-8f5e-0d1c2b3a4f5e/metadata/role", "/compute/v2.1/servers/{id}/metadata/{id}"),
+            (
+                "/compute/v2.1/servers/7c3c2b4e-9a35-4b2c-8f5e-0d1c2b3a4f5e",
+                "/compute/v2.1/servers/{id}",
+            ),
+            (
+                "/compute/v2.1/servers/7c3c2b4e-9a35-4b2c-8f5e-0d1c2b3a4f5e/metadata/role",
+                "/compute/v2.1/servers/{id}/metadata/{id}",
+            ),
             ("/compute/v2.1/flavors/detail", "/compute/v2.1/flavors/detail"),
             ("/compute/v2.1/flavors/1", "/compute/v2.1/flavors/{id}"),
             ("/", "/"),

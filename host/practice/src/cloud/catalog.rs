@@ -59,25 +59,85 @@ pub fn images() -> Vec<Image> {
         min_ram: 512,
         os,
     };
-    let mut retired = image("debian-11", "Debian 11", ImageKind::Debian("11".into()), ("debian", "11"), 1_650_000_000);
+    let mut retired = image(
+        "debian-11",
+        "Debian 11",
+        ImageKind::Debian("11".into()),
+        ("debian", "11"),
+        1_650_000_000,
+    );
     retired.status = "deactivated";
     vec![
         retired,
-        image("debian-12", "Debian 12", ImageKind::Debian("12".into()), ("debian", "12"), 1_700_000_000),
-        image("ubuntu-22.04-old", "Ubuntu 22.04", ImageKind::Ubuntu("22.04".into()), ("ubuntu", "22.04"), 1_710_000_000),
-        image("ubuntu-22.04-new", "Ubuntu 22.04", ImageKind::Ubuntu("22.04".into()), ("ubuntu", "22.04"), 1_720_000_000),
-        image("ubuntu-24.04", "Ubuntu 24.04", ImageKind::Ubuntu("24.04".into()), ("ubuntu", "24.04"), 1_730_000_000),
-        image("fedora-43", "Fedora 43", ImageKind::Fedora("43".into()), ("fedora", "43"), 1_760_000_000),
-        image("debian-13", "Debian 13", ImageKind::Debian("13".into()), ("debian", "13"), 1_765_000_000),
-        image("fedora-44", "Fedora 44", ImageKind::Fedora("44".into()), ("fedora", "44"), 1_777_000_000),
-        image("ubuntu-26.04", "Ubuntu 26.04", ImageKind::Ubuntu("26.04".into()), ("ubuntu", "26.04"), 1_778_000_000),
+        image(
+            "debian-12",
+            "Debian 12",
+            ImageKind::Debian("12".into()),
+            ("debian", "12"),
+            1_700_000_000,
+        ),
+        image(
+            "ubuntu-22.04-old",
+            "Ubuntu 22.04",
+            ImageKind::Ubuntu("22.04".into()),
+            ("ubuntu", "22.04"),
+            1_710_000_000,
+        ),
+        image(
+            "ubuntu-22.04-new",
+            "Ubuntu 22.04",
+            ImageKind::Ubuntu("22.04".into()),
+            ("ubuntu", "22.04"),
+            1_720_000_000,
+        ),
+        image(
+            "ubuntu-24.04",
+            "Ubuntu 24.04",
+            ImageKind::Ubuntu("24.04".into()),
+            ("ubuntu", "24.04"),
+            1_730_000_000,
+        ),
+        image(
+            "fedora-43",
+            "Fedora 43",
+            ImageKind::Fedora("43".into()),
+            ("fedora", "43"),
+            1_760_000_000,
+        ),
+        image(
+            "debian-13",
+            "Debian 13",
+            ImageKind::Debian("13".into()),
+            ("debian", "13"),
+            1_765_000_000,
+        ),
+        image(
+            "fedora-44",
+            "Fedora 44",
+            ImageKind::Fedora("44".into()),
+            ("fedora", "44"),
+            1_777_000_000,
+        ),
+        image(
+            "ubuntu-26.04",
+            "Ubuntu 26.04",
+            ImageKind::Ubuntu("26.04".into()),
+            ("ubuntu", "26.04"),
+            1_778_000_000,
+        ),
         image("arch", "Arch Linux", ImageKind::Arch, ("arch", "rolling"), 1_790_000_000),
     ]
 }
 
 /// The flavours, as a new DevStack has them, and one without a disk.
 pub fn flavors() -> Vec<Flavor> {
-    let flavor = |id, name, vcpus, ram, disk| Flavor { id, name, vcpus, ram, disk };
+    let flavor = |id, name, vcpus, ram, disk| Flavor {
+        id,
+        name,
+        vcpus,
+        ram,
+        disk,
+    };
     vec![
         flavor("1", "m1.tiny", 1, 512, 1),
         flavor("2", "m1.small", 1, 2048, 20),

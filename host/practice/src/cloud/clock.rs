@@ -26,7 +26,10 @@ impl Clock {
 
 /// `later` as it is after `from`; the end of time if that is beyond it.
 pub fn after(from: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| from.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| from.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// `2026-11-22T10:00:00Z`, as Nova, Glance and Neutron write times.

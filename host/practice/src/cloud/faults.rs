@@ -73,7 +73,13 @@ pub struct Rule {
 impl Rule {
     /// To every request of this method whose path matches.
     pub fn new(method: &str, path: &str, effect: Effect) -> Self {
-        Self { method: Some(method.to_owned()), path: path.to_owned(), after: 0, times: None, effect }
+        Self {
+            method: Some(method.to_owned()),
+            path: path.to_owned(),
+            after: 0,
+            times: None,
+            effect,
+        }
     }
 
     /// Lets the first `count` through.
@@ -165,7 +171,13 @@ impl Faults {
     pub fn add(&mut self, rule: Rule) -> Result<u64, regex::Error> {
         let pattern = Regex::new(&rule.path)?;
         self.last += 1;
-        self.requests.push(Armed { id: self.last, pattern, rule, matched: 0, done: 0 });
+        self.requests.push(Armed {
+            id: self.last,
+            pattern,
+            rule,
+            matched: 0,
+            done: 0,
+        });
         Ok(self.last)
     }
 
@@ -173,14 +185,28 @@ impl Faults {
     pub fn add_server(&mut self, rule: ServerRule) -> Result<u64, regex::Error> {
         let pattern = Regex::new(&rule.name)?;
         self.last += 1;
-        self.servers.push(Armed { id: self.last, pattern, rule, matched: 0, done: 0 });
+        self.servers.push(Armed {
+            id: self.last,
+            pattern,
+            rule,
+            matched: 0,
+            done: 0,
+        });
         Ok(self.last)
     }
 
     /// What the rule has done so far; none if it was taken away.
     pub fn tally(&self, id: u64) -> Option<Tally> {
-        let of_request = self.requests.iter().find(|a| a.id == id).map(|a| Tally { matched: a.matched, done: a.done });
-        of_request.or_else(|| self.servers.iter().find(|a| a.id == id).map(|a| Tally { matched: a.matched, done: a.done }))
+        let of_request = self.requests.iter().find(|a| a.id == id).map(|a| Tally {
+            matched: a.matched,
+            done: a.done,
+        });
+        of_request.or_else(|| {
+            self.servers.iter().find(|a| a.id == id).map(|a| Tally {
+                matched: a.matched,
+                done: a.done,
+            })
+        })
     }
 
     /// Takes a rule out of force. Whether there was one.
@@ -199,12 +225,36 @@ impl Faults {
 
     /// The rules about requests, with their numbers and tallies.
     pub fn rules(&self) -> Vec<(u64, Rule, Tally)> {
-        self.requests.iter().map(|a| (a.id, a.rule.clone(), Tally { matched: a.matched, done: a.done })).collect()
+        self.requests
+            .iter()
+            .map(|a| {
+                (
+                    a.id,
+                    a.rule.clone(),
+                    Tally {
+                        matched: a.matched,
+                        done: a.done,
+                    },
+                )
+            })
+            .collect()
     }
 
     /// The rules about servers, with their numbers and tallies.
     pub fn server_rules(&self) -> Vec<(u64, ServerRule, Tally)> {
-        self.servers.iter().map(|a| (a.id, a.rule.clone(), Tally { matched: a.matched, done: a.done })).collect()
+        self.servers
+            .iter()
+            .map(|a| {
+                (
+                    a.id,
+                    a.rule.clone(),
+                    Tally {
+                        matched: a.matched,
+                        done: a.done,
+                    },
+                )
+            })
+            .collect()
     }
 
     /// What happens to this request. Delays add up; of everything else the first rule wins, and later rules do not see the request.
@@ -255,7 +305,10 @@ mod tests {
         let mut faults = Faults::default();
         let id = faults.add(Rule::new("POST", "/servers$", Effect::Drop).after(1).times(2)).unwrap();
         let hit = |faults: &mut Faults| !faults.of_request("POST", "/compute/v2.1/servers").is_empty();
-        assert_eq!([hit(&mut faults), hit(&mut faults), hit(&mut faults), hit(&mut faults)], [false, true, true, false]);
+        assert_eq!(
+            [hit(&mut faults), hit(&mut faults), hit(&mut faults), hit(&mut faults)],
+            [false, true, true, false]
+        );
         assert!(faults.of_request("GET", "/compute/v2.1/servers").is_empty(), "another method");
         assert_eq!(faults.tally(id), Some(Tally { matched: 4, done: 2 }));
         assert!(faults.remove(id) && faults.tally(id).is_none());

@@ -107,7 +107,15 @@ pub struct Tokens {
 
 impl Tokens {
     /// Hands out a token. One that was made from another ends with it.
-    pub fn issue(&mut self, rng: &mut StdRng, methods: Vec<Method>, scoped: bool, now: Timestamp, life: Duration, end: Option<Timestamp>) -> Token {
+    pub fn issue(
+        &mut self,
+        rng: &mut StdRng,
+        methods: Vec<Method>,
+        scoped: bool,
+        now: Timestamp,
+        life: Duration,
+        end: Option<Timestamp>,
+    ) -> Token {
         let expires = clock::after(now, life);
         let token = Token {
             // A Fernet token is a version byte and 100 to 200 bytes more; this one only looks like it.

@@ -52,7 +52,9 @@ impl Cloud {
     }
 
     fn advance(&mut self, id: &str, now: Timestamp) {
-        let Some(index) = self.servers.iter().position(|s| s.id == id) else { return };
+        let Some(index) = self.servers.iter().position(|s| s.id == id) else {
+            return;
+        };
         if self.servers[index].floating_due.is_some_and(|d| d.over(now)) {
             let seen = self.floating_of(id);
             let server = &mut self.servers[index];
@@ -100,7 +102,13 @@ impl Cloud {
             _ => {}
         }
         let volumes: u64 = self.servers[index].volumes.iter().map(|v| v.size).sum();
-        let used: u64 = self.servers.iter().filter(|s| s.launched.is_some()).flat_map(|s| &s.volumes).map(|v| v.size).sum();
+        let used: u64 = self
+            .servers
+            .iter()
+            .filter(|s| s.launched.is_some())
+            .flat_map(|s| &s.volumes)
+            .map(|v| v.size)
+            .sum();
         let allowed = self.options.quotas.gigabytes;
         if volumes > 0 && used + volumes > allowed {
             let id = self.servers[index].id.clone();
@@ -175,8 +183,18 @@ impl Cloud {
         }
         let mut shown = Vec::new();
         for port in self.ports.iter().filter(|p| p.device == server.id) {
-            let network = self.networks[server.region].iter().find(|n| n.id == port.network).map_or("unknown", |n| n.name);
-            let mut add = |address, kind| shown.push(Shown { network, address, kind, mac: port.mac.clone() });
+            let network = self.networks[server.region]
+                .iter()
+                .find(|n| n.id == port.network)
+                .map_or("unknown", |n| n.name);
+            let mut add = |address, kind| {
+                shown.push(Shown {
+                    network,
+                    address,
+                    kind,
+                    mac: port.mac.clone(),
+                })
+            };
             for (_, address) in &port.fixed {
                 add(*address, "fixed");
             }
@@ -191,7 +209,9 @@ impl Cloud {
 
     /// A floating IP of this port came or went: the machine is reachable accordingly at once, Nova notices later.
     pub fn floating_changed(&mut self, port: &str) {
-        let Some(device) = self.ports.iter().find(|p| p.id == port).map(|p| p.device.clone()) else { return };
+        let Some(device) = self.ports.iter().find(|p| p.id == port).map(|p| p.device.clone()) else {
+            return;
+        };
         let addresses = self.addresses_of(&device);
         let wait = self.options.floating_ip;
         let now = self.clock.now();
@@ -232,7 +252,9 @@ impl Cloud {
 
     /// Takes a port away with its addresses; floating IPs come loose.
     pub fn remove_port(&mut self, id: &str) {
-        let Some(index) = self.ports.iter().position(|p| p.id == id) else { return };
+        let Some(index) = self.ports.iter().position(|p| p.id == id) else {
+            return;
+        };
         let port = self.ports.remove(index);
         if let Some(network) = self.networks[port.region].iter_mut().find(|n| n.id == port.network) {
             for (subnet_id, address) in &port.fixed {
@@ -261,7 +283,9 @@ impl Cloud {
 
     /// Gives a floating IP back.
     pub fn remove_floating(&mut self, id: &str) {
-        let Some(index) = self.floating_ips.iter().position(|f| f.id == id) else { return };
+        let Some(index) = self.floating_ips.iter().position(|f| f.id == id) else {
+            return;
+        };
         let floating = self.floating_ips.remove(index);
         for network in self.networks[floating.region].iter_mut().filter(|n| n.external) {
             for subnet in &mut network.subnets {
@@ -287,7 +311,11 @@ impl Cloud {
                 continue;
             };
             let automatic = self.options.networking == Networking::Automatic && self.options.profile == Profile::OpenStack;
-            let fixed = self.ports.iter().find(|p| p.id == port).and_then(|p| p.fixed.iter().map(|f| f.1).find(IpAddr::is_ipv4));
+            let fixed = self
+                .ports
+                .iter()
+                .find(|p| p.id == port)
+                .and_then(|p| p.fixed.iter().map(|f| f.1).find(IpAddr::is_ipv4));
             let (true, Some(fixed)) = (automatic, fixed) else { continue };
             let Some((network, address)) = self.take_public(region) else {
                 complete = false;
@@ -359,7 +387,12 @@ impl Cloud {
     /// The server is gone.
     fn end(&mut self, index: usize) {
         let server = self.servers.remove(index);
-        let (made, given): (Vec<_>, Vec<_>) = self.ports.iter().filter(|p| p.device == server.id).map(|p| (p.id.clone(), p.nova)).partition(|p| p.1);
+        let (made, given): (Vec<_>, Vec<_>) = self
+            .ports
+            .iter()
+            .filter(|p| p.device == server.id)
+            .map(|p| (p.id.clone(), p.nova))
+            .partition(|p| p.1);
         let ports: Vec<String> = made.into_iter().map(|p| p.0).collect();
         let automatic: Vec<String> = self
             .floating_ips
@@ -390,5 +423,10 @@ fn fail(server: &mut Server, code: u16, message: String, now: Timestamp) {
     server.task = None;
     server.due = None;
     server.updated = now;
-    server.fault = Some(ServerFault { code, message, details: None, created: now });
+    server.fault = Some(ServerFault {
+        code,
+        message,
+        details: None,
+        created: now,
+    });
 }

@@ -18,11 +18,11 @@ pub mod clock;
 pub mod faults;
 pub mod identity;
 pub mod ids;
+mod life;
 pub mod network;
 pub mod options;
 pub mod rate;
 pub mod servers;
-mod life;
 
 use std::sync::Arc;
 

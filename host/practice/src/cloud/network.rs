@@ -43,7 +43,14 @@ pub struct Subnet {
 
 impl Subnet {
     fn new(key: &str, name: &'static str, base: IpAddr, prefix: u8, first: u32) -> Self {
-        Self { id: ids::named(key), name, base, prefix, next: first, taken: BTreeSet::new() }
+        Self {
+            id: ids::named(key),
+            name,
+            base,
+            prefix,
+            next: first,
+            taken: BTreeSet::new(),
+        }
     }
 
     /// How many addresses may be handed out: the range less gateway and ends, and at most 2^24 of an IPv6 range.
@@ -87,7 +94,9 @@ impl Subnet {
     pub fn free(&mut self, address: IpAddr) {
         let number = match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => u32::from(address).checked_sub(u32::from(base)),
-            (IpAddr::V6(base), IpAddr::V6(address)) => u128::from(address).checked_sub(u128::from(base)).and_then(|n| u32::try_from(n).ok()),
+            (IpAddr::V6(base), IpAddr::V6(address)) => u128::from(address)
+                .checked_sub(u128::from(base))
+                .and_then(|n| u32::try_from(n).ok()),
             _ => None,
         };
         if let Some(number) = number {
@@ -196,15 +205,33 @@ pub fn networks(networking: Networking, profile: Profile) -> Vec<Network> {
     let private_v4 = || Subnet::new("private-v4", "private-subnet", IpAddr::V4(Ipv4Addr::new(10, 77, 0, 0)), 16, 2);
     let public_v4 = || Subnet::new("public-v4", "public-subnet", IpAddr::V4(Ipv4Addr::new(198, 18, 0, 0)), 16, 2);
     let v6 = |key: &str, name| Subnet::new(key, name, IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0, 0, 0, 0)), 64, 2);
-    let private = |subnets| Network { id: ids::named("private network"), name: "private", shared: false, external: false, subnets };
-    let public = |external: bool, subnets| Network { id: ids::named("public network"), name: "public", shared: !external, external, subnets };
+    let private = |subnets| Network {
+        id: ids::named("private network"),
+        name: "private",
+        shared: false,
+        external: false,
+        subnets,
+    };
+    let public = |external: bool, subnets| Network {
+        id: ids::named("public network"),
+        name: "public",
+        shared: !external,
+        external,
+        subnets,
+    };
     match (profile, networking) {
         (Profile::Rackspace, _) | (_, Networking::Several) => {
-            vec![public(false, vec![public_v4(), v6("public-v6", "ipv6-public-subnet")]), private(vec![private_v4()])]
+            vec![
+                public(false, vec![public_v4(), v6("public-v6", "ipv6-public-subnet")]),
+                private(vec![private_v4()]),
+            ]
         }
         (_, Networking::Provider) => vec![public(false, vec![public_v4(), v6("public-v6", "ipv6-public-subnet")])],
         (_, Networking::Automatic | Networking::Floating) => {
-            vec![private(vec![private_v4(), v6("private-v6", "ipv6-private-subnet")]), public(true, vec![public_v4()])]
+            vec![
+                private(vec![private_v4(), v6("private-v6", "ipv6-private-subnet")]),
+                public(true, vec![public_v4()]),
+            ]
         }
     }
 }

@@ -91,7 +91,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { compute: 1000, image: 25, image_max: 1000 }
+        Self {
+            compute: 1000,
+            image: 25,
+            image_max: 1000,
+        }
     }
 }
 

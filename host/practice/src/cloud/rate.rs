@@ -15,7 +15,11 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     pub fn new(limit: RateLimit, now: Timestamp) -> Self {
-        Self { limit, level: f64::from(limit.burst.max(1)), seen: now }
+        Self {
+            limit,
+            level: f64::from(limit.burst.max(1)),
+            seen: now,
+        }
     }
 
     /// Takes one request out, or says after how many whole seconds there is one.
@@ -46,6 +50,9 @@ mod tests {
         let mut bucket = Bucket::new(RateLimit { per_second: 2, burst: 3 }, start);
         let now: Vec<_> = (0..4).map(|_| bucket.take(start)).collect();
         assert_eq!(now, [Ok(()), Ok(()), Ok(()), Err(1)]);
-        assert_eq!([bucket.take(later), bucket.take(later), bucket.take(later)], [Ok(()), Ok(()), Err(1)]);
+        assert_eq!(
+            [bucket.take(later), bucket.take(later), bucket.take(later)],
+            [Ok(()), Ok(()), Err(1)]
+        );
     }
 }

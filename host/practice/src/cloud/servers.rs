@@ -76,7 +76,9 @@ impl Due {
     /// Whether it is over.
     pub fn over(&self, now: Timestamp) -> bool {
         match self.wait {
-            Wait::Millis(millis) => now.duration_since(self.since) >= SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)),
+            Wait::Millis(millis) => {
+                now.duration_since(self.since) >= SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+            }
             Wait::Polls(polls) => self.looks >= polls,
         }
     }

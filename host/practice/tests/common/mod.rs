@@ -41,14 +41,23 @@ impl Got {
     /// The message of Nova's error.
     pub fn nova(&self) -> String {
         let body = self.json();
-        let (kind, error) = body.as_object().and_then(|o| o.iter().next()).map(|(k, v)| (k.clone(), v.clone())).unwrap_or_default();
+        let (kind, error) = body
+            .as_object()
+            .and_then(|o| o.iter().next())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .unwrap_or_default();
         format!("{} {kind}: {}", error["code"], error["message"].as_str().unwrap_or_default())
     }
 
     /// The message of Neutron's error.
     pub fn neutron(&self) -> String {
         let error = &self.json()["NeutronError"];
-        format!("{} {}: {}", self.status, error["type"].as_str().unwrap_or_default(), error["message"].as_str().unwrap_or_default())
+        format!(
+            "{} {}: {}",
+            self.status,
+            error["type"].as_str().unwrap_or_default(),
+            error["message"].as_str().unwrap_or_default()
+        )
     }
 }
 
@@ -81,9 +90,19 @@ impl Lab {
     pub async fn around(practice: Practice) -> Self {
         // The client wants one even though nothing here is encrypted; another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         let state = practice.state();
-        let mut lab = Self { practice, state, client, token: String::new(), version: "2.90".into() };
+        let mut lab = Self {
+            practice,
+            state,
+            client,
+            token: String::new(),
+            version: "2.90".into(),
+        };
         lab.log_in().await;
         lab
     }
@@ -114,7 +133,11 @@ impl Lab {
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Got { status, headers, text: response.text().await? })
+        Ok(Got {
+            status,
+            headers,
+            text: response.text().await?,
+        })
     }
 
     pub async fn get(&self, path: &str) -> Got {
@@ -135,8 +158,16 @@ impl Lab {
 
     /// The identifier of the image with this name.
     pub async fn image(&self, name: &str) -> String {
-        let list = self.get("/image/v2/images?limit=100").await.json();
-        let image = list["images"].as_array().unwrap().iter().find(|i| i["name"] == name).unwrap_or_else(|| panic!("no image {name}"));
+        let list = self
+            .get(&format!("/image/v2/images?name={}", name.replace(' ', "%20")))
+            .await
+            .json();
+        let image = list["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|i| i["name"] == name)
+            .unwrap_or_else(|| panic!("no image {name}"));
         image["id"].as_str().unwrap().to_owned()
     }
 

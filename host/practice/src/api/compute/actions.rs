@@ -48,7 +48,8 @@ fn reboot(c: &mut Context<'_>) -> Answer {
         ((state, _), false) if state != VmState::Active => return Err(wrong_state("reboot", &id, "vm_state", state.word())),
         _ => {}
     }
-    c.cloud.restart_server(&id, Some(if hard { Task::RebootingHard } else { Task::Rebooting }));
+    c.cloud
+        .restart_server(&id, Some(if hard { Task::RebootingHard } else { Task::Rebooting }));
     accepted()
 }
 
@@ -83,9 +84,17 @@ fn console(c: &mut Context<'_>) -> Answer {
     if !started {
         return Err(Failure::conflict(format!("Instance {id} is not ready")));
     }
-    let length = body["os-getConsoleOutput"].get("length").and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok()));
+    let length = body["os-getConsoleOutput"]
+        .get("length")
+        .and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok()));
     // Nova strips what XML could not hold: control characters but tabs and ends of lines.
-    let output: String = c.cloud.hypervisor.console(&id).chars().filter(|c| !matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}')).collect();
+    let output: String = c
+        .cloud
+        .hypervisor
+        .console(&id)
+        .chars()
+        .filter(|c| !matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}'))
+        .collect();
     let output = match length.and_then(|n| usize::try_from(n).ok()) {
         None => output,
         Some(lines) => {
@@ -100,7 +109,13 @@ fn group(c: &mut Context<'_>, action: &str) -> Answer {
     let body = c.checked(&schemas::security_group(action))?;
     let id = server_id(c)?;
     let name = body[action].get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let group = create::find_group(c, &name).map_err(|f| if f.status == StatusCode::BAD_REQUEST { Failure::not_found(f.message) } else { f })?;
+    let group = create::find_group(c, &name).map_err(|f| {
+        if f.status == StatusCode::BAD_REQUEST {
+            Failure::not_found(f.message)
+        } else {
+            f
+        }
+    })?;
     let region = c.region;
     if let Some(server) = c.cloud.server_mut(region, &id) {
         let has = server.security_groups.contains(&group);
@@ -108,7 +123,9 @@ fn group(c: &mut Context<'_>, action: &str) -> Answer {
             ("addSecurityGroup", false) => server.security_groups.push(group.clone()),
             ("removeSecurityGroup", true) => server.security_groups.retain(|g| *g != group),
             ("removeSecurityGroup", false) => {
-                return Err(Failure::not_found(format!("Security group {name} not associated with the instance {id}")));
+                return Err(Failure::not_found(format!(
+                    "Security group {name} not associated with the instance {id}"
+                )));
             }
             _ => {}
         }

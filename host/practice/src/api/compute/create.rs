@@ -35,7 +35,11 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
     let body = c.checked(&schemas::create(c))?;
     let wish = body.get("server").cloned().unwrap_or_default();
     let text = |name: &str| wish.get(name).and_then(Value::as_str).map(str::to_owned);
-    let count = |name: &str, otherwise: u64| wish.get(name).and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())).unwrap_or(otherwise);
+    let count = |name: &str, otherwise: u64| {
+        wish.get(name)
+            .and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()))
+            .unwrap_or(otherwise)
+    };
     let (Some(name), true) = (text("name"), wish.get("flavorRef").is_some()) else {
         return Err(Failure::bad("'name' is a required property"));
     };
@@ -44,7 +48,9 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
     if least > most {
         return Err(Failure::bad("min_count must be <= max_count"));
     }
-    let flavor_ref = wish["flavorRef"].as_str().map_or_else(|| wish["flavorRef"].to_string(), str::to_owned);
+    let flavor_ref = wish["flavorRef"]
+        .as_str()
+        .map_or_else(|| wish["flavorRef"].to_string(), str::to_owned);
     let flavor_id = flavor_ref.rsplit('/').next().unwrap_or_default();
     let flavor = c.cloud.flavors.iter().find(|f| f.id == flavor_id).cloned();
 
@@ -58,20 +64,36 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
         return Err(Failure::bad(format!("The requested availability zone is not available: {zone}")));
     }
     if devices.is_none() && flavor.disk == 0 {
-        return Err(Failure::forbidden("Only volume-backed servers are allowed for flavors with zero disk."));
+        return Err(Failure::forbidden(
+            "Only volume-backed servers are allowed for flavors with zero disk.",
+        ));
     }
-    let image = image(c, image_ref.as_deref().or(devices.as_ref().and_then(|d| d.image.as_deref())), &flavor, devices.is_some())?;
+    let image = image(
+        c,
+        image_ref.as_deref().or(devices.as_ref().and_then(|d| d.image.as_deref())),
+        &flavor,
+        devices.is_some(),
+    )?;
     let key = match text("key_name") {
         None => None,
-        Some(name) => {
-            Some(c.cloud.key_pairs.iter().find(|k| k.name == name).cloned().ok_or_else(|| Failure::bad("Invalid key_name provided."))?)
-        }
+        Some(name) => Some(
+            c.cloud
+                .key_pairs
+                .iter()
+                .find(|k| k.name == name)
+                .cloned()
+                .ok_or_else(|| Failure::bad("Invalid key_name provided."))?,
+        ),
     };
     let user_data = match text("user_data") {
         None => None,
         Some(encoded) => {
             let packed: String = encoded.split_ascii_whitespace().collect();
-            Some(STANDARD.decode(packed).map_err(|_| Failure::bad("User data needs to be valid base 64."))?)
+            Some(
+                STANDARD
+                    .decode(packed)
+                    .map_err(|_| Failure::bad("User data needs to be valid base 64."))?,
+            )
         }
     };
     let groups = security_groups(c, &wish)?;
@@ -79,7 +101,11 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
     let metadata: BTreeMap<String, String> = wish
         .get("metadata")
         .and_then(Value::as_object)
-        .map(|m| m.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect())
+        .map(|m| {
+            m.iter()
+                .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
+                .collect()
+        })
         .unwrap_or_default();
     let allowed = c.cloud.options.quotas.metadata_items;
     if metadata.len() > allowed {
@@ -87,8 +113,11 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
     }
     quota(c, &flavor, least, most)?;
 
-    let mut tags: Vec<String> =
-        wish.get("tags").and_then(Value::as_array).map(|t| t.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default();
+    let mut tags: Vec<String> = wish
+        .get("tags")
+        .and_then(Value::as_array)
+        .map(|t| t.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
     tags.sort();
     tags.dedup();
     let now = c.cloud.clock.now();
@@ -118,7 +147,11 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
             description: text("description"),
             volumes: devices.as_ref().map(|d| d.volumes.clone()).unwrap_or_default(),
             access: (text("accessIPv4").unwrap_or_default(), text("accessIPv6").unwrap_or_default()),
-            disk_config: if text("OS-DCF:diskConfig").as_deref() == Some("AUTO") { "AUTO" } else { "MANUAL" },
+            disk_config: if text("OS-DCF:diskConfig").as_deref() == Some("AUTO") {
+                "AUTO"
+            } else {
+                "MANUAL"
+            },
             created: now,
             updated: now,
             launched: None,
@@ -143,11 +176,20 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
         first.get_or_insert(id);
     }
     let id = first.unwrap_or_default();
-    if wish.get("return_reservation_id").is_some_and(|v| v == &Value::Bool(true) || v.as_str().is_some_and(truthy)) {
+    if wish
+        .get("return_reservation_id")
+        .is_some_and(|v| v == &Value::Bool(true) || v.as_str().is_some_and(truthy))
+    {
         let suffix: u32 = c.cloud.rng.random();
-        return Ok(Reply::new(StatusCode::ACCEPTED, json!({ "reservation_id": format!("r-{suffix:08x}") })));
+        return Ok(Reply::new(
+            StatusCode::ACCEPTED,
+            json!({ "reservation_id": format!("r-{suffix:08x}") }),
+        ));
     }
-    let groups = wish.get("security_groups").cloned().unwrap_or_else(|| json!([{ "name": "default" }]));
+    let groups = wish
+        .get("security_groups")
+        .cloned()
+        .unwrap_or_else(|| json!([{ "name": "default" }]));
     let password = text("adminPass").unwrap_or_else(|| password(c));
     let disk_config = text("OS-DCF:diskConfig").unwrap_or_else(|| "MANUAL".into());
     let body = json!({ "server": {
@@ -167,7 +209,9 @@ fn truthy(word: &str) -> bool {
 
 fn password(c: &mut Context<'_>) -> String {
     const LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    (0..12).map(|_| char::from(LETTERS[c.cloud.rng.random_range(0..LETTERS.len())])).collect()
+    (0..12)
+        .map(|_| char::from(LETTERS[c.cloud.rng.random_range(0..LETTERS.len())]))
+        .collect()
 }
 
 fn image(c: &Context<'_>, id: Option<&str>, flavor: &Flavor, volume: bool) -> Result<Image, Failure> {
@@ -192,16 +236,28 @@ fn image(c: &Context<'_>, id: Option<&str>, flavor: &Flavor, volume: bool) -> Re
 
 /// The block devices that were asked for; none if the image is put on the flavour's disk.
 fn devices(c: &mut Context<'_>, wish: &Value) -> Result<Option<Devices>, Failure> {
-    let Some(list) = wish.get("block_device_mapping_v2").and_then(Value::as_array).filter(|l| !l.is_empty()) else { return Ok(None) };
+    let Some(list) = wish
+        .get("block_device_mapping_v2")
+        .and_then(Value::as_array)
+        .filter(|l| !l.is_empty())
+    else {
+        return Ok(None);
+    };
     let word = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-    let mut devices = Devices { volumes: Vec::new(), image: None };
+    let mut devices = Devices {
+        volumes: Vec::new(),
+        image: None,
+    };
     let mut boots = 0;
     let mut from_volume = false;
     for item in list {
         let source = word(item, "source_type").unwrap_or_default();
-        let destination = word(item, "destination_type").unwrap_or_else(|| if source == "image" { "local".into() } else { "volume".into() });
+        let destination =
+            word(item, "destination_type").unwrap_or_else(|| if source == "image" { "local".into() } else { "volume".into() });
         let index = item.get("boot_index").and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok()));
-        let size = item.get("volume_size").and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()));
+        let size = item
+            .get("volume_size")
+            .and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()));
         let id = word(item, "uuid");
         if source != "blank" && id.is_none() {
             return Err(Failure::bad("Block Device Mapping is Invalid: Missing device UUID."));
@@ -213,25 +269,45 @@ fn devices(c: &mut Context<'_>, wish: &Value) -> Result<Option<Devices>, Failure
                     return Err(Failure::bad(format!("Block Device Mapping is Invalid: failed to get image {id}.")));
                 }
                 if destination == "volume" && size.is_none() {
-                    return Err(Failure::bad("Images with destination_type 'volume' need to have a non-zero size specified"));
+                    return Err(Failure::bad(
+                        "Images with destination_type 'volume' need to have a non-zero size specified",
+                    ));
                 }
                 if index == Some(0) {
                     devices.image = Some(id);
                 }
             }
             ("blank", "volume") if size.is_none() => {
-                return Err(Failure::bad("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size"));
+                return Err(Failure::bad(
+                    "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size",
+                ));
             }
             ("blank", _) => {}
-            ("volume", _) => return Err(Failure::bad(format!("Block Device Mapping is Invalid: failed to get volume {}.", id.unwrap_or_default()))),
-            _ => return Err(Failure::bad(format!("Block Device Mapping is Invalid: failed to get snapshot {}.", id.unwrap_or_default()))),
+            ("volume", _) => {
+                return Err(Failure::bad(format!(
+                    "Block Device Mapping is Invalid: failed to get volume {}.",
+                    id.unwrap_or_default()
+                )));
+            }
+            _ => {
+                return Err(Failure::bad(format!(
+                    "Block Device Mapping is Invalid: failed to get snapshot {}.",
+                    id.unwrap_or_default()
+                )));
+            }
         }
         boots += usize::from(index == Some(0));
         from_volume |= index == Some(0) && destination == "volume";
         if destination == "volume" {
             let id = c.cloud.fresh_id();
-            let goes = item.get("delete_on_termination").is_some_and(|v| v == &Value::Bool(true) || v.as_str().is_some_and(truthy));
-            devices.volumes.push(Volume { id, size: size.unwrap_or(1), delete_on_termination: goes });
+            let goes = item
+                .get("delete_on_termination")
+                .is_some_and(|v| v == &Value::Bool(true) || v.as_str().is_some_and(truthy));
+            devices.volumes.push(Volume {
+                id,
+                size: size.unwrap_or(1),
+                delete_on_termination: goes,
+            });
         }
     }
     let image_ref = wish.get("imageRef").and_then(Value::as_str).filter(|i| !i.is_empty());
@@ -274,17 +350,28 @@ pub(super) fn find_group(c: &Context<'_>, name: &str) -> Result<String, Failure>
     let named: Vec<_> = mine().filter(|g| g.name == name).collect();
     match named.as_slice() {
         [one] => Ok(one.id.clone()),
-        [] => Err(Failure::bad(format!("Security group {name} not found for project {}.", c.cloud.account.project_id))),
-        _ => Err(Failure::conflict(format!("Multiple security groups found matching '{name}'. Use an ID to be more specific."))),
+        [] => Err(Failure::bad(format!(
+            "Security group {name} not found for project {}.",
+            c.cloud.account.project_id
+        ))),
+        _ => Err(Failure::conflict(format!(
+            "Multiple security groups found matching '{name}'. Use an ID to be more specific."
+        ))),
     }
 }
 
 fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Failure> {
     let all = &c.cloud.networks[c.region];
     match wish.get("networks") {
-        Some(Value::String(word)) if word == "none" => Ok(Attachment { networks: Vec::new(), ports: Vec::new() }),
+        Some(Value::String(word)) if word == "none" => Ok(Attachment {
+            networks: Vec::new(),
+            ports: Vec::new(),
+        }),
         Some(Value::Array(list)) if !list.is_empty() => {
-            let mut attachment = Attachment { networks: Vec::new(), ports: Vec::new() };
+            let mut attachment = Attachment {
+                networks: Vec::new(),
+                ports: Vec::new(),
+            };
             for item in list {
                 if let Some(port) = item.get("port").and_then(Value::as_str) {
                     let found = c.cloud.ports.iter().find(|p| p.region == c.region && p.id == port);
@@ -298,9 +385,14 @@ fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Failure> {
                 let Some(id) = item.get("uuid").and_then(Value::as_str) else {
                     return Err(Failure::bad("Unknown argument: port"));
                 };
-                let network = all.iter().find(|n| n.id == id).ok_or_else(|| Failure::bad(format!("Network {id} could not be found.")))?;
+                let network = all
+                    .iter()
+                    .find(|n| n.id == id)
+                    .ok_or_else(|| Failure::bad(format!("Network {id} could not be found.")))?;
                 if network.external {
-                    return Err(Failure::forbidden(format!("It is not allowed to create an interface on external network {id}")));
+                    return Err(Failure::forbidden(format!(
+                        "It is not allowed to create an interface on external network {id}"
+                    )));
                 }
                 attachment.networks.push(id.to_owned());
             }
@@ -310,9 +402,14 @@ fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Failure> {
         _ => {
             let usable: Vec<String> = all.iter().filter(|n| !n.external).map(|n| n.id.clone()).collect();
             if usable.len() > 1 && c.cloud.options.profile != Profile::Rackspace {
-                return Err(Failure::conflict("More than one possible network found. Specify network ID(s) to select which one(s) to connect to."));
+                return Err(Failure::conflict(
+                    "More than one possible network found. Specify network ID(s) to select which one(s) to connect to.",
+                ));
             }
-            Ok(Attachment { networks: usable, ports: Vec::new() })
+            Ok(Attachment {
+                networks: usable,
+                ports: Vec::new(),
+            })
         }
     }
 }
@@ -326,13 +423,22 @@ fn quota(c: &Context<'_>, flavor: &Flavor, least: u64, most: u64) -> Result<(), 
         ("instances", most, instances, quotas.instances),
         ("ram", most * flavor.ram, ram, quotas.ram),
     ];
-    let over: Vec<_> = checks.iter().filter(|(_, wanted, used, allowed)| used + wanted > *allowed).collect();
+    let over: Vec<_> = checks
+        .iter()
+        .filter(|(_, wanted, used, allowed)| used + wanted > *allowed)
+        .collect();
     if over.is_empty() {
         return Ok(());
     }
     let join = |of: &dyn Fn(&(&str, u64, u64, u64)) -> String| over.iter().map(|check| of(check)).collect::<Vec<_>>().join(", ");
     let names = join(&|c| c.0.to_owned());
-    let requested = join(&|c| if c.0 == "instances" && least != most { format!("{least}-{most}") } else { c.1.to_string() });
+    let requested = join(&|c| {
+        if c.0 == "instances" && least != most {
+            format!("{least}-{most}")
+        } else {
+            c.1.to_string()
+        }
+    });
     Err(Failure::forbidden(format!(
         "Quota exceeded for {names}: Requested {requested}, but already used {} of {} {names}",
         join(&|c| c.2.to_string()),

@@ -15,8 +15,14 @@ use crate::cloud::{KeyPair, clock};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/compute/v2.1/os-keypairs", methods(Door::Scoped, &[("GET", list), ("POST", create)]))
-        .route("/compute/v2.1/os-keypairs/{name}", methods(Door::Scoped, &[("GET", show), ("DELETE", delete)]))
+        .route(
+            "/compute/v2.1/os-keypairs",
+            methods(Door::Scoped, &[("GET", list), ("POST", create)]),
+        )
+        .route(
+            "/compute/v2.1/os-keypairs/{name}",
+            methods(Door::Scoped, &[("GET", show), ("DELETE", delete)]),
+        )
 }
 
 fn basic(c: &Context<'_>, pair: &KeyPair) -> Value {
@@ -53,7 +59,13 @@ fn create(c: &mut Context<'_>) -> Answer {
         }
     };
     let fingerprint = fingerprint(&public_key).ok_or_else(|| Failure::bad("Keypair data is invalid: failed to generate fingerprint"))?;
-    let pair = KeyPair { name, public_key, fingerprint, created: c.cloud.clock.now(), number: c.cloud.count() };
+    let pair = KeyPair {
+        name,
+        public_key,
+        fingerprint,
+        created: c.cloud.clock.now(),
+        number: c.cloud.count(),
+    };
     let mut view = basic(c, &pair);
     view["user_id"] = json!(c.cloud.account.user_id);
     if let Some(private_key) = private_key {

@@ -12,8 +12,14 @@ use crate::api::{Door, Routes, methods};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/compute/v2.1/servers/{server}/metadata", methods(Door::Scoped, &[("GET", list), ("POST", add), ("PUT", replace)]))
-        .route("/compute/v2.1/servers/{server}/metadata/{key}", methods(Door::Scoped, &[("GET", show), ("PUT", set), ("DELETE", delete)]))
+        .route(
+            "/compute/v2.1/servers/{server}/metadata",
+            methods(Door::Scoped, &[("GET", list), ("POST", add), ("PUT", replace)]),
+        )
+        .route(
+            "/compute/v2.1/servers/{server}/metadata/{key}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", set), ("DELETE", delete)]),
+        )
 }
 
 fn of(c: &Context<'_>, id: &str) -> BTreeMap<String, String> {
@@ -36,7 +42,14 @@ fn store(c: &mut Context<'_>, id: &str, metadata: BTreeMap<String, String>) -> R
 }
 
 fn entries(value: &Value) -> BTreeMap<String, String> {
-    value.as_object().map(|m| m.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect()).unwrap_or_default()
+    value
+        .as_object()
+        .map(|m| {
+            m.iter()
+                .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn list(c: &mut Context<'_>) -> Answer {
@@ -63,7 +76,9 @@ fn replace(c: &mut Context<'_>) -> Answer {
 fn show(c: &mut Context<'_>) -> Answer {
     let id = server_id(c)?;
     let key = c.path("key");
-    let value = of(c, &id).remove(&key).ok_or_else(|| Failure::not_found("Metadata item was not found"))?;
+    let value = of(c, &id)
+        .remove(&key)
+        .ok_or_else(|| Failure::not_found("Metadata item was not found"))?;
     Ok(Reply::ok(json!({ "meta": { key: value } })))
 }
 
@@ -83,7 +98,9 @@ fn set(c: &mut Context<'_>) -> Answer {
 fn delete(c: &mut Context<'_>) -> Answer {
     let id = server_id(c)?;
     let mut metadata = of(c, &id);
-    metadata.remove(&c.path("key")).ok_or_else(|| Failure::not_found("Metadata item was not found"))?;
+    metadata
+        .remove(&c.path("key"))
+        .ok_or_else(|| Failure::not_found("Metadata item was not found"))?;
     store(c, &id, metadata)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

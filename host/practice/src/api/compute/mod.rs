@@ -78,14 +78,24 @@ fn number(c: &Context<'_>, name: &str) -> Result<Option<usize>, Failure> {
     let Some(text) = c.query(name) else { return Ok(None) };
     match text.parse::<i64>() {
         Ok(n) => usize::try_from(n).map(Some).map_err(|_| {
-            Failure::bad(format!("Invalid input for query parameters {name}. Value: {text}. '{text}' does not match '^[0-9]*$'"))
+            Failure::bad(format!(
+                "Invalid input for query parameters {name}. Value: {text}. '{text}' does not match '^[0-9]*$'"
+            ))
         }),
-        Err(_) => Err(Failure::bad(format!("Invalid input for query parameters {name}. Value: {text}. '{text}' does not match '^[0-9]*$'"))),
+        Err(_) => Err(Failure::bad(format!(
+            "Invalid input for query parameters {name}. Value: {text}. '{text}' does not match '^[0-9]*$'"
+        ))),
     }
 }
 
 /// Cuts a page out of a list, and makes the link to the next one as Nova does: whenever the page is full, even if nothing follows.
-fn page<T>(c: &Context<'_>, items: Vec<T>, collection: &str, id: impl Fn(&T) -> String, unknown: impl Fn(&str) -> Failure) -> Result<(Vec<T>, Option<Value>), Failure> {
+fn page<T>(
+    c: &Context<'_>,
+    items: Vec<T>,
+    collection: &str,
+    id: impl Fn(&T) -> String,
+    unknown: impl Fn(&str) -> Failure,
+) -> Result<(Vec<T>, Option<Value>), Failure> {
     let largest = c.cloud.options.limits.compute;
     let asked = number(c, "limit")?;
     let limit = asked.unwrap_or(largest).min(largest);
@@ -98,13 +108,16 @@ fn page<T>(c: &Context<'_>, items: Vec<T>, collection: &str, id: impl Fn(&T) -> 
     // `limit=0` is everything up to the largest page.
     let size = if limit == 0 { largest } else { limit };
     page.truncate(size);
-    let next = (limit != 0 && page.len() == limit).then(|| page.last().map(&id)).flatten().map(|last| {
-        let mut query: Vec<(String, String)> = c.query.iter().filter(|(n, _)| n != "marker").cloned().collect();
-        query.sort();
-        let mut text = url::form_urlencoded::Serializer::new(String::new());
-        text.extend_pairs(query).append_pair("marker", &last);
-        json!([{ "rel": "next", "href": format!("{}/compute/v2.1/{collection}?{}", c.here, text.finish()) }])
-    });
+    let next = (limit != 0 && page.len() == limit)
+        .then(|| page.last().map(&id))
+        .flatten()
+        .map(|last| {
+            let mut query: Vec<(String, String)> = c.query.iter().filter(|(n, _)| n != "marker").cloned().collect();
+            query.sort();
+            let mut text = url::form_urlencoded::Serializer::new(String::new());
+            text.extend_pairs(query).append_pair("marker", &last);
+            json!([{ "rel": "next", "href": format!("{}/compute/v2.1/{collection}?{}", c.here, text.finish()) }])
+        });
     Ok((page, next))
 }
 
@@ -124,5 +137,9 @@ fn wrong_state(action: &str, id: &str, attribute: &str, state: &str) -> Failure 
 
 /// A method that came with a later microversion is not there before it.
 fn needs(c: &Context<'_>, minor: u16) -> Result<(), Failure> {
-    if c.since(minor) { Ok(()) } else { Err(Failure::new(StatusCode::NOT_FOUND, "The resource could not be found.")) }
+    if c.since(minor) {
+        Ok(())
+    } else {
+        Err(Failure::new(StatusCode::NOT_FOUND, "The resource could not be found."))
+    }
 }

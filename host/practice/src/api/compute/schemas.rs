@@ -89,7 +89,11 @@ fn networks(c: &Context<'_>) -> Value {
         properties["tag"] = tag();
     }
     let list = json!({ "type": "array", "items": { "type": "object", "properties": properties, "additionalProperties": false } });
-    if c.since(37) { json!({ "oneOf": [list, { "type": "string", "enum": ["none", "auto"] }] }) } else { list }
+    if c.since(37) {
+        json!({ "oneOf": [list, { "type": "string", "enum": ["none", "auto"] }] })
+    } else {
+        list
+    }
 }
 
 /// POST /servers.
@@ -127,9 +131,14 @@ pub(super) fn create(c: &Context<'_>) -> Value {
         server["trusted_image_certificates"] = json!({ "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } });
     }
     if c.since(90) {
-        server["hostname"] = json!({ "type": "string", "minLength": 2, "maxLength": 63, "pattern": "^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$" });
+        server["hostname"] =
+            json!({ "type": "string", "minLength": 2, "maxLength": 63, "pattern": "^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$" });
     }
-    let required = if c.since(37) { json!(["name", "flavorRef", "networks"]) } else { json!(["name", "flavorRef"]) };
+    let required = if c.since(37) {
+        json!(["name", "flavorRef", "networks"])
+    } else {
+        json!(["name", "flavorRef"])
+    };
     let hints = json!({ "type": "object" });
     json!({
         "type": "object",
@@ -158,7 +167,10 @@ pub(super) fn update(c: &Context<'_>) -> Value {
     if c.since(19) {
         server["description"] = description();
     }
-    wrapped("server", json!({ "type": "object", "properties": server, "additionalProperties": false }))
+    wrapped(
+        "server",
+        json!({ "type": "object", "properties": server, "additionalProperties": false }),
+    )
 }
 
 /// POST and PUT /servers/{id}/metadata.
@@ -196,25 +208,41 @@ pub(super) fn key_pair(c: &Context<'_>) -> Value {
     if c.since(10) {
         properties["user_id"] = json!({ "type": "string" });
     }
-    let required = if c.since(92) { json!(["name", "public_key"]) } else { json!(["name"]) };
-    wrapped("keypair", json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false }))
+    let required = if c.since(92) {
+        json!(["name", "public_key"])
+    } else {
+        json!(["name"])
+    };
+    wrapped(
+        "keypair",
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false }),
+    )
 }
 
 /// The action `reboot`.
 pub(super) fn reboot() -> Value {
     let kind = json!({ "type": "string", "enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"] });
-    wrapped("reboot", json!({ "type": "object", "properties": { "type": kind }, "required": ["type"], "additionalProperties": false }))
+    wrapped(
+        "reboot",
+        json!({ "type": "object", "properties": { "type": kind }, "required": ["type"], "additionalProperties": false }),
+    )
 }
 
 /// The action `os-getConsoleOutput`.
 pub(super) fn console() -> Value {
     let length = json!({ "type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$", "minimum": -1 });
-    wrapped("os-getConsoleOutput", json!({ "type": "object", "properties": { "length": length }, "additionalProperties": false }))
+    wrapped(
+        "os-getConsoleOutput",
+        json!({ "type": "object", "properties": { "length": length }, "additionalProperties": false }),
+    )
 }
 
 /// The actions `addSecurityGroup` and `removeSecurityGroup`.
 pub(super) fn security_group(action: &str) -> Value {
-    wrapped(action, json!({ "type": "object", "properties": { "name": name() }, "required": ["name"], "additionalProperties": false }))
+    wrapped(
+        action,
+        json!({ "type": "object", "properties": { "name": name() }, "required": ["name"], "additionalProperties": false }),
+    )
 }
 
 fn wrapped(name: &str, inner: Value) -> Value {

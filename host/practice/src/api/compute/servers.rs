@@ -12,29 +12,101 @@ use crate::cloud::servers::{Server, VmState};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/compute/v2.1/servers", methods(Door::Scoped, &[("GET", list), ("POST", create::create)]))
+        .route(
+            "/compute/v2.1/servers",
+            methods(Door::Scoped, &[("GET", list), ("POST", create::create)]),
+        )
         .route("/compute/v2.1/servers/detail", methods(Door::Scoped, &[("GET", list_detail)]))
-        .route("/compute/v2.1/servers/{server}", methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]))
+        .route(
+            "/compute/v2.1/servers/{server}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]),
+        )
         .route("/compute/v2.1/servers/{server}/ips", methods(Door::Scoped, &[("GET", ips)]))
-        .route("/compute/v2.1/servers/{server}/os-interface", methods(Door::Scoped, &[("GET", interfaces)]))
-        .route("/compute/v2.1/servers/{server}/os-security-groups", methods(Door::Scoped, &[("GET", groups)]))
-        .route("/compute/v2.1/servers/{server}/os-volume_attachments", methods(Door::Scoped, &[("GET", volumes)]))
+        .route(
+            "/compute/v2.1/servers/{server}/os-interface",
+            methods(Door::Scoped, &[("GET", interfaces)]),
+        )
+        .route(
+            "/compute/v2.1/servers/{server}/os-security-groups",
+            methods(Door::Scoped, &[("GET", groups)]),
+        )
+        .route(
+            "/compute/v2.1/servers/{server}/os-volume_attachments",
+            methods(Door::Scoped, &[("GET", volumes)]),
+        )
 }
 
 /// What servers may be asked for by. Up to 2.74 anything else is ignored, and since then refused.
 const FILTERS: [&str; 38] = [
-    "user_id", "project_id", "tenant_id", "launch_index", "image_ref", "image", "kernel_id", "ramdisk_id", "hostname", "key_name", "power_state",
-    "vm_state", "task_state", "host", "node", "flavor", "reservation_id", "launched_at", "terminated_at", "availability_zone", "name",
-    "display_name", "description", "display_description", "locked_by", "uuid", "root_device_name", "config_drive", "access_ip_v4",
-    "access_ip_v6", "auto_disk_config", "progress", "all_tenants", "soft_deleted", "deleted", "status", "changes-since", "created_at",
+    "user_id",
+    "project_id",
+    "tenant_id",
+    "launch_index",
+    "image_ref",
+    "image",
+    "kernel_id",
+    "ramdisk_id",
+    "hostname",
+    "key_name",
+    "power_state",
+    "vm_state",
+    "task_state",
+    "host",
+    "node",
+    "flavor",
+    "reservation_id",
+    "launched_at",
+    "terminated_at",
+    "availability_zone",
+    "name",
+    "display_name",
+    "description",
+    "display_description",
+    "locked_by",
+    "uuid",
+    "root_device_name",
+    "config_drive",
+    "access_ip_v4",
+    "access_ip_v6",
+    "auto_disk_config",
+    "progress",
+    "all_tenants",
+    "soft_deleted",
+    "deleted",
+    "status",
+    "changes-since",
+    "created_at",
 ];
 
-const LATER_FILTERS: [(&str, u16); 6] =
-    [("tags", 26), ("tags-any", 26), ("not-tags", 26), ("not-tags-any", 26), ("changes-before", 66), ("locked", 73)];
+const LATER_FILTERS: [(&str, u16); 6] = [
+    ("tags", 26),
+    ("tags-any", 26),
+    ("not-tags", 26),
+    ("not-tags-any", 26),
+    ("changes-before", 66),
+    ("locked", 73),
+];
 
 const STATES: [&str; 19] = [
-    "ACTIVE", "BUILD", "DELETED", "ERROR", "HARD_REBOOT", "MIGRATING", "PASSWORD", "PAUSED", "REBOOT", "REBUILD", "RESCUE", "RESIZE",
-    "REVERT_RESIZE", "SHELVED", "SHELVED_OFFLOADED", "SHUTOFF", "SOFT_DELETED", "SUSPENDED", "VERIFY_RESIZE",
+    "ACTIVE",
+    "BUILD",
+    "DELETED",
+    "ERROR",
+    "HARD_REBOOT",
+    "MIGRATING",
+    "PASSWORD",
+    "PAUSED",
+    "REBOOT",
+    "REBUILD",
+    "RESCUE",
+    "RESIZE",
+    "REVERT_RESIZE",
+    "SHELVED",
+    "SHELVED_OFFLOADED",
+    "SHUTOFF",
+    "SOFT_DELETED",
+    "SUSPENDED",
+    "VERIFY_RESIZE",
 ];
 
 /// The servers that the query asks for, newest first.
@@ -44,9 +116,16 @@ fn wanted(c: &Context<'_>) -> Result<Vec<Server>, Failure> {
             || matches!(name.as_str(), "limit" | "marker" | "sort_key" | "sort_dir" | "ip" | "ip6")
             || LATER_FILTERS.iter().any(|(filter, since)| filter == name && c.since(*since));
         if !known && c.since(75) {
-            return Err(Failure::bad(format!("Additional properties are not allowed ('{name}' was unexpected)")));
+            return Err(Failure::bad(format!(
+                "Additional properties are not allowed ('{name}' was unexpected)"
+            )));
         }
-        if name.starts_with('_') || matches!(name.as_str(), "block_device_mapping" | "services" | "metadata" | "system_metadata" | "info_cache") {
+        if name.starts_with('_')
+            || matches!(
+                name.as_str(),
+                "block_device_mapping" | "services" | "metadata" | "system_metadata" | "info_cache"
+            )
+        {
             return Err(Failure::bad(format!("Invalid filter field: {name}.")));
         }
     }
@@ -55,7 +134,11 @@ fn wanted(c: &Context<'_>) -> Result<Vec<Server>, Failure> {
     let statuses = c.query_all("status");
     if !statuses.is_empty() {
         if !statuses.iter().any(|s| STATES.contains(&s.to_ascii_uppercase().as_str())) {
-            return if c.since(38) { Err(Failure::bad("Invalid status value")) } else { Ok(Vec::new()) };
+            return if c.since(38) {
+                Err(Failure::bad("Invalid status value"))
+            } else {
+                Ok(Vec::new())
+            };
         }
         if statuses.iter().all(|s| s.eq_ignore_ascii_case("DELETED")) {
             return Err(Failure::forbidden("Only administrators may list deleted instances"));
@@ -64,8 +147,11 @@ fn wanted(c: &Context<'_>) -> Result<Vec<Server>, Failure> {
     }
     for filter in ["name", "display_name"] {
         if let Some(pattern) = c.query(filter) {
-            let regex = Regex::new(pattern)
-                .map_err(|_| Failure::bad(format!("Invalid input for query parameters {filter}. Value: {pattern}. '{pattern}' is not a 'regex'")))?;
+            let regex = Regex::new(pattern).map_err(|_| {
+                Failure::bad(format!(
+                    "Invalid input for query parameters {filter}. Value: {pattern}. '{pattern}' is not a 'regex'"
+                ))
+            })?;
             servers.retain(|s| regex.is_match(&s.name));
         }
     }
@@ -107,7 +193,9 @@ fn sort(c: &Context<'_>, servers: &mut [Server]) -> Result<(), Failure> {
             "uuid" => servers.sort_by(|a, b| a.id.cmp(&b.id)),
             "created_at" => servers.sort_by_key(|s| s.number),
             _ => {
-                return Err(Failure::bad(format!("Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of the sort keys")));
+                return Err(Failure::bad(format!(
+                    "Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of the sort keys"
+                )));
             }
         }
         match directions.get(index).or(directions.last()).copied().unwrap_or("desc") {
@@ -147,7 +235,10 @@ fn list_detail(c: &mut Context<'_>) -> Answer {
 /// The server that the path names, copied.
 fn find(c: &Context<'_>) -> Result<Server, Failure> {
     let id = server_id(c)?;
-    c.cloud.server(c.region, &id).cloned().ok_or_else(|| Failure::not_found(format!("Instance {id} could not be found.")))
+    c.cloud
+        .server(c.region, &id)
+        .cloned()
+        .ok_or_else(|| Failure::not_found(format!("Instance {id} could not be found.")))
 }
 
 fn show(c: &mut Context<'_>) -> Answer {
@@ -191,7 +282,12 @@ fn delete(c: &mut Context<'_>) -> Answer {
 fn ips(c: &mut Context<'_>) -> Answer {
     let server = find(c)?;
     let mut addresses = view::addresses(c, &server);
-    for list in addresses.as_object_mut().into_iter().flat_map(|m| m.values_mut()).filter_map(Value::as_array_mut) {
+    for list in addresses
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|m| m.values_mut())
+        .filter_map(Value::as_array_mut)
+    {
         for entry in list.iter_mut().filter_map(Value::as_object_mut) {
             entry.retain(|name, _| name == "version" || name == "addr");
         }
@@ -208,7 +304,11 @@ fn interfaces(c: &mut Context<'_>) -> Answer {
         .iter()
         .filter(|p| p.device == server.id)
         .map(|p| {
-            let fixed: Vec<Value> = p.fixed.iter().map(|(subnet, address)| json!({ "subnet_id": subnet, "ip_address": address.to_string() })).collect();
+            let fixed: Vec<Value> = p
+                .fixed
+                .iter()
+                .map(|(subnet, address)| json!({ "subnet_id": subnet, "ip_address": address.to_string() }))
+                .collect();
             json!({ "net_id": p.network, "port_id": p.id, "mac_addr": p.mac, "port_state": state, "fixed_ips": fixed })
         })
         .collect();

@@ -14,8 +14,14 @@ const MOST: usize = 50;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/compute/v2.1/servers/{server}/tags", methods(Door::Scoped, &[("GET", list), ("PUT", replace), ("DELETE", clear)]))
-        .route("/compute/v2.1/servers/{server}/tags/{tag}", methods(Door::Scoped, &[("GET", show), ("PUT", add), ("DELETE", delete)]))
+        .route(
+            "/compute/v2.1/servers/{server}/tags",
+            methods(Door::Scoped, &[("GET", list), ("PUT", replace), ("DELETE", clear)]),
+        )
+        .route(
+            "/compute/v2.1/servers/{server}/tags/{tag}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", add), ("DELETE", delete)]),
+        )
 }
 
 fn of(c: &Context<'_>, id: &str) -> Vec<String> {
@@ -82,7 +88,10 @@ fn replace(c: &mut Context<'_>) -> Answer {
     needs(c, 26)?;
     let body = c.checked(&schemas::tags())?;
     let id = to_change(c, "update tags")?;
-    let tags = body["tags"].as_array().map(|t| t.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default();
+    let tags = body["tags"]
+        .as_array()
+        .map(|t| t.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
     store(c, &id, tags);
     Ok(Reply::ok(json!({ "tags": of(c, &id) })))
 }

@@ -47,7 +47,14 @@ pub(super) fn detail(c: &Context<'_>, server: &Server) -> Value {
     if matches!(server.status(), "ACTIVE" | "BUILD") {
         put("progress", json!(0));
     }
-    put("OS-EXT-AZ:availability_zone", json!(if server.launched.is_some() { server.availability_zone.as_str() } else { "" }));
+    put(
+        "OS-EXT-AZ:availability_zone",
+        json!(if server.launched.is_some() {
+            server.availability_zone.as_str()
+        } else {
+            ""
+        }),
+    );
     put("config_drive", json!(if server.config_drive { "True" } else { "" }));
     put("key_name", json!(server.key_name));
     put("OS-SRV-USG:launched_at", json!(server.launched.map(clock::bare_micros)));
@@ -62,7 +69,13 @@ pub(super) fn detail(c: &Context<'_>, server: &Server) -> Value {
     let volumes: Vec<Value> = server
         .volumes
         .iter()
-        .map(|v| if c.since(3) { json!({ "id": v.id, "delete_on_termination": v.delete_on_termination }) } else { json!({ "id": v.id }) })
+        .map(|v| {
+            if c.since(3) {
+                json!({ "id": v.id, "delete_on_termination": v.delete_on_termination })
+            } else {
+                json!({ "id": v.id })
+            }
+        })
         .collect();
     put("os-extended-volumes:volumes_attached", json!(volumes));
     if c.since(9) {
@@ -116,7 +129,9 @@ fn image(c: &Context<'_>, server: &Server) -> Value {
 }
 
 fn flavor(c: &Context<'_>, server: &Server) -> Value {
-    let Some(flavor) = c.cloud.flavors.iter().find(|f| f.id == server.flavor) else { return json!({}) };
+    let Some(flavor) = c.cloud.flavors.iter().find(|f| f.id == server.flavor) else {
+        return json!({});
+    };
     if c.since(47) {
         return json!({
             "vcpus": flavor.vcpus,
@@ -149,5 +164,10 @@ pub(super) fn addresses(c: &Context<'_>, server: &Server) -> Value {
 }
 
 fn groups(c: &Context<'_>, server: &Server) -> Value {
-    server.security_groups.iter().filter_map(|id| c.cloud.groups.iter().find(|g| g.id == *id)).map(|g| json!({ "name": g.name })).collect()
+    server
+        .security_groups
+        .iter()
+        .filter_map(|id| c.cloud.groups.iter().find(|g| g.id == *id))
+        .map(|g| json!({ "name": g.name }))
+        .collect()
 }

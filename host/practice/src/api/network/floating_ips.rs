@@ -14,12 +14,21 @@ use crate::cloud::{clock, ids};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/network/v2.0/floatingips", methods(Door::Scoped, &[("GET", list), ("POST", create)]))
-        .route("/network/v2.0/floatingips/{floating}", methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]))
+        .route(
+            "/network/v2.0/floatingips",
+            methods(Door::Scoped, &[("GET", list), ("POST", create)]),
+        )
+        .route(
+            "/network/v2.0/floatingips/{floating}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]),
+        )
 }
 
 fn view(c: &Context<'_>, floating: &FloatingIp) -> Value {
-    let port = floating.port.as_ref().and_then(|(port, address)| Some((c.cloud.ports.iter().find(|p| p.id == *port)?, address)));
+    let port = floating
+        .port
+        .as_ref()
+        .and_then(|(port, address)| Some((c.cloud.ports.iter().find(|p| p.id == *port)?, address)));
     let details = port.map(|(port, _)| {
         json!({
             "name": port.name,
@@ -65,7 +74,10 @@ fn list(c: &mut Context<'_>) -> Answer {
 
 fn find(c: &Context<'_>) -> Result<FloatingIp, Failure> {
     let id = c.path("floating");
-    mine(c).find(|f| f.id == id).cloned().ok_or_else(|| Failure::not_found(format!("Floating IP {id} could not be found")).kind("FloatingIPNotFound"))
+    mine(c)
+        .find(|f| f.id == id)
+        .cloned()
+        .ok_or_else(|| Failure::not_found(format!("Floating IP {id} could not be found")).kind("FloatingIPNotFound"))
 }
 
 fn show(c: &mut Context<'_>) -> Answer {
@@ -75,20 +87,29 @@ fn show(c: &mut Context<'_>) -> Answer {
 
 /// The port that was asked for, with the IPv4 address there that the floating IP is to lead to.
 fn target(c: &Context<'_>, wish: &Map<String, Value>, floating: Option<&FloatingIp>) -> Result<Option<(String, IpAddr)>, Failure> {
-    let Some(id) = wish.get("port_id").and_then(Value::as_str) else { return Ok(None) };
+    let Some(id) = wish.get("port_id").and_then(Value::as_str) else {
+        return Ok(None);
+    };
     let port = c.cloud.ports.iter().find(|p| p.region == c.region && p.id == id);
     let port = port.ok_or_else(|| Failure::not_found(format!("Port {id} could not be found.")).kind("PortNotFound"))?;
     let asked = string(wish, "fixed_ip_address", 64)?;
     let mut v4 = port.fixed.iter().map(|(_, address)| *address).filter(IpAddr::is_ipv4);
     let fixed = match asked {
-        Some(text) => v4.find(|a| a.to_string() == text).ok_or_else(|| {
-            Failure::bad(format!("Bad floatingip request: Port {id} does not have fixed ip {text}.")).kind("BadRequest")
-        })?,
+        Some(text) => v4
+            .find(|a| a.to_string() == text)
+            .ok_or_else(|| Failure::bad(format!("Bad floatingip request: Port {id} does not have fixed ip {text}.")).kind("BadRequest"))?,
         None => v4.next().ok_or_else(|| {
-            Failure::bad(format!("Bad floatingip request: Cannot add floating IP to port {id} that has no fixed IPv4 addresses.")).kind("BadRequest")
+            Failure::bad(format!(
+                "Bad floatingip request: Cannot add floating IP to port {id} that has no fixed IPv4 addresses."
+            ))
+            .kind("BadRequest")
         })?,
     };
-    let other = c.cloud.floating_ips.iter().find(|f| f.port.as_ref().is_some_and(|(p, a)| p == id && *a == fixed) && Some(&f.id) != floating.map(|f| &f.id));
+    let other = c
+        .cloud
+        .floating_ips
+        .iter()
+        .find(|f| f.port.as_ref().is_some_and(|(p, a)| p == id && *a == fixed) && Some(&f.id) != floating.map(|f| &f.id));
     if let Some(other) = other {
         let (address, fip) = floating.map_or((other.address, other.id.as_str()), |f| (f.address, f.id.as_str()));
         return Err(Failure::conflict(format!(
@@ -101,7 +122,16 @@ fn target(c: &Context<'_>, wish: &Map<String, Value>, floating: Option<&Floating
 }
 
 fn create(c: &mut Context<'_>) -> Answer {
-    let known = ["floating_network_id", "floating_ip_address", "subnet_id", "port_id", "fixed_ip_address", "description", "dns_name", "dns_domain"];
+    let known = [
+        "floating_network_id",
+        "floating_ip_address",
+        "subnet_id",
+        "port_id",
+        "fixed_ip_address",
+        "description",
+        "dns_name",
+        "dns_domain",
+    ];
     let wish = body_of(c, "floatingip", &known)?;
     let network = required(&wish, "floating_network_id")?.as_str().unwrap_or_default().to_owned();
     let description = string(&wish, "description", 255)?.unwrap_or_default();
@@ -111,7 +141,10 @@ fn create(c: &mut Context<'_>) -> Answer {
     let found = c.cloud.networks[c.region].iter().find(|n| n.id == network);
     let found = found.ok_or_else(|| Failure::not_found(format!("Network {network} could not be found.")).kind("NetworkNotFound"))?;
     if !found.external {
-        return Err(Failure::bad(format!("Bad floatingip request: Network {network} is not a valid external network.")).kind("BadRequest"));
+        return Err(Failure::bad(format!(
+            "Bad floatingip request: Network {network} is not a valid external network."
+        ))
+        .kind("BadRequest"));
     }
     let target = target(c, &wish, None)?;
     let region = c.region;
@@ -120,8 +153,18 @@ fn create(c: &mut Context<'_>) -> Answer {
     };
     let created = c.cloud.clock.now();
     let id = c.cloud.fresh_id();
-    let floating =
-        FloatingIp { id, address, network, port: target.clone(), region, description, tags: Vec::new(), created, updated: created, automatic: false };
+    let floating = FloatingIp {
+        id,
+        address,
+        network,
+        port: target.clone(),
+        region,
+        description,
+        tags: Vec::new(),
+        created,
+        updated: created,
+        automatic: false,
+    };
     c.cloud.floating_ips.push(floating.clone());
     if let Some((port, _)) = target {
         c.cloud.floating_changed(&port);

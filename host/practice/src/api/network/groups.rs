@@ -15,10 +15,22 @@ use crate::cloud::network::{Group, GroupRule};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .route("/network/v2.0/security-groups", methods(Door::Scoped, &[("GET", list), ("POST", create)]))
-        .route("/network/v2.0/security-groups/{group}", methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]))
-        .route("/network/v2.0/security-group-rules", methods(Door::Scoped, &[("GET", rules), ("POST", create_rule)]))
-        .route("/network/v2.0/security-group-rules/{rule}", methods(Door::Scoped, &[("GET", show_rule), ("DELETE", delete_rule)]))
+        .route(
+            "/network/v2.0/security-groups",
+            methods(Door::Scoped, &[("GET", list), ("POST", create)]),
+        )
+        .route(
+            "/network/v2.0/security-groups/{group}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]),
+        )
+        .route(
+            "/network/v2.0/security-group-rules",
+            methods(Door::Scoped, &[("GET", rules), ("POST", create_rule)]),
+        )
+        .route(
+            "/network/v2.0/security-group-rules/{rule}",
+            methods(Door::Scoped, &[("GET", show_rule), ("DELETE", delete_rule)]),
+        )
 }
 
 fn rule_view(c: &Context<'_>, group: &str, rule: &GroupRule) -> Value {
@@ -104,7 +116,15 @@ fn create(c: &mut Context<'_>) -> Answer {
         return Err(over_quota("security_group"));
     }
     let created = c.cloud.clock.now();
-    let group = Group { id: c.cloud.fresh_id(), name, description, region: c.region, rules: c.cloud.egress_rules(), created, updated: created };
+    let group = Group {
+        id: c.cloud.fresh_id(),
+        name,
+        description,
+        region: c.region,
+        rules: c.cloud.egress_rules(),
+        created,
+        updated: created,
+    };
     c.cloud.groups.push(group.clone());
     Ok(Reply::new(StatusCode::CREATED, json!({ "security_group": view(c, &group) })))
 }
@@ -148,8 +168,16 @@ fn rules(c: &mut Context<'_>) -> Answer {
 /// The rule that a request asks for, with the group that it is for.
 fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
     let known = [
-        "security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id",
-        "remote_address_group_id", "description",
+        "security_group_id",
+        "direction",
+        "ethertype",
+        "protocol",
+        "port_range_min",
+        "port_range_max",
+        "remote_ip_prefix",
+        "remote_group_id",
+        "remote_address_group_id",
+        "description",
     ];
     let wish = body_of(c, "security_group_rule", &known)?;
     let group = required(&wish, "security_group_id")?.as_str().unwrap_or_default().to_owned();
@@ -163,9 +191,19 @@ fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
         Some(kind) if kind.eq_ignore_ascii_case("ipv6") => "IPv6",
         Some(kind) => return Err(invalid("ethertype", &format!("'{kind}' is not in ['IPv4', 'IPv6']"))),
     };
-    let protocol = wish.get("protocol").and_then(|p| p.as_str().map(str::to_ascii_lowercase).or_else(|| p.as_i64().map(|n| n.to_string()))).filter(|p| p != "any");
+    let protocol = wish
+        .get("protocol")
+        .and_then(|p| {
+            p.as_str()
+                .map(str::to_ascii_lowercase)
+                .or_else(|| p.as_i64().map(|n| n.to_string()))
+        })
+        .filter(|p| p != "any");
     let (port_min, port_max) = (port(&wish, "port_range_min")?, port(&wish, "port_range_max")?);
-    let with_ports = matches!(protocol.as_deref(), Some("tcp" | "udp" | "sctp" | "dccp" | "udplite" | "6" | "17" | "132" | "33" | "136"));
+    let with_ports = matches!(
+        protocol.as_deref(),
+        Some("tcp" | "udp" | "sctp" | "dccp" | "udplite" | "6" | "17" | "132" | "33" | "136")
+    );
     let icmp = matches!(protocol.as_deref(), Some("icmp" | "icmpv6" | "ipv6-icmp" | "1" | "58"));
     if with_ports {
         match (port_min, port_max) {
@@ -215,7 +253,9 @@ fn input(message: &str) -> Failure {
 }
 
 fn port(wish: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
-    let Some(value) = wish.get(name).filter(|v| !v.is_null()) else { return Ok(None) };
+    let Some(value) = wish.get(name).filter(|v| !v.is_null()) else {
+        return Ok(None);
+    };
     let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
     match number {
         Some(number) if (0..=65535).contains(&number) => Ok(Some(number)),
@@ -230,7 +270,10 @@ fn port(wish: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
 fn prefix(text: &str, ethertype: &str) -> Result<String, Failure> {
     let parsed = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(network) = parsed else {
-        return Err(Failure::bad(format!("Invalid input for remote_ip_prefix. Reason: '{text}' is not a valid IP subnet.")).kind("InvalidInput"));
+        return Err(Failure::bad(format!(
+            "Invalid input for remote_ip_prefix. Reason: '{text}' is not a valid IP subnet."
+        ))
+        .kind("InvalidInput"));
     };
     if matches!(network, IpNet::V4(_)) != (ethertype == "IPv4") {
         return Err(input(&format!("Conflicting value ethertype {ethertype} for CIDR {text}")).kind("SecurityGroupRuleInvalidEtherType"));
@@ -253,12 +296,22 @@ fn create_rule(c: &mut Context<'_>) -> Answer {
     }
     let same = |other: &GroupRule| {
         let key = |r: &GroupRule| {
-            (r.direction.clone(), r.ethertype.clone(), r.protocol.clone(), r.port_min, r.port_max, r.remote_prefix.clone(), r.remote_group.clone())
+            (
+                r.direction.clone(),
+                r.ethertype.clone(),
+                r.protocol.clone(),
+                r.port_min,
+                r.port_max,
+                r.remote_prefix.clone(),
+                r.remote_group.clone(),
+            )
         };
         key(other) == key(&rule)
     };
     if let Some(twin) = mine(c).find(|g| g.id == group).and_then(|g| g.rules.iter().find(|r| same(r))) {
-        return Err(Failure::conflict(format!("Security group rule already exists. Rule id is {}.", twin.id)).kind("SecurityGroupRuleExists"));
+        return Err(
+            Failure::conflict(format!("Security group rule already exists. Rule id is {}.", twin.id)).kind("SecurityGroupRuleExists"),
+        );
     }
     rule.id = c.cloud.fresh_id();
     let shown = rule_view(c, &group, &rule);

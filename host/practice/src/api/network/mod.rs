@@ -27,7 +27,9 @@ pub(super) fn routes() -> Routes {
 
 fn versions(c: &mut Context<'_>) -> Answer {
     let link = json!([{ "rel": "self", "href": format!("{}/network/v2.0/", c.here) }]);
-    Ok(Reply::ok(json!({ "versions": [{ "id": "v2.0", "status": "CURRENT", "links": link }] })))
+    Ok(Reply::ok(
+        json!({ "versions": [{ "id": "v2.0", "status": "CURRENT", "links": link }] }),
+    ))
 }
 
 const RESOURCES: [(&str, &str); 6] = [
@@ -53,9 +55,21 @@ fn version(c: &mut Context<'_>) -> Answer {
 fn extensions(_: &mut Context<'_>) -> Answer {
     let known = [
         ("security-group", "security-group", "The security groups extension."),
-        ("router", "Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a NAT gateway."),
-        ("external-net", "Neutron external network", "Adds external network attribute to network resource."),
-        ("pagination", "Pagination support", "Extension that indicates that pagination is enabled."),
+        (
+            "router",
+            "Neutron L3 Router",
+            "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a NAT gateway.",
+        ),
+        (
+            "external-net",
+            "Neutron external network",
+            "Adds external network attribute to network resource.",
+        ),
+        (
+            "pagination",
+            "Pagination support",
+            "Extension that indicates that pagination is enabled.",
+        ),
     ];
     let list: Vec<Value> = known
         .iter()
@@ -76,7 +90,13 @@ fn listed(c: &Context<'_>, collection: &str, path: &str, mut items: Vec<Value>) 
         }
     }
     for (name, wanted) in &by_name {
-        let wanted: Vec<String> = wanted.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let wanted: Vec<String> = wanted
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
         items.retain(|item| fits(item, name, &wanted));
     }
     let key = c.query("sort_key").unwrap_or("id").to_owned();
@@ -87,12 +107,16 @@ fn listed(c: &Context<'_>, collection: &str, path: &str, mut items: Vec<Value>) 
     let mut next = None;
     if let Some(marker) = c.query("marker") {
         let position = items.iter().position(|i| i["id"] == marker);
-        let position = position.ok_or_else(|| Failure::bad(format!("Invalid input for operation: The marker {marker} was not found.")).kind("InvalidInput"))?;
+        let position = position
+            .ok_or_else(|| Failure::bad(format!("Invalid input for operation: The marker {marker} was not found.")).kind("InvalidInput"))?;
         items.drain(..=position);
     }
     if let Some(limit) = c.query("limit") {
         let limit: usize = limit.parse().map_err(|_| {
-            Failure::bad(format!("Bad limit request: Limit must be an integer 0 or greater and not '{limit}'.")).kind("BadRequest")
+            Failure::bad(format!(
+                "Bad limit request: Limit must be an integer 0 or greater and not '{limit}'."
+            ))
+            .kind("BadRequest")
         })?;
         if limit > 0 && items.len() >= limit {
             items.truncate(limit);
@@ -138,7 +162,9 @@ fn fits(item: &Value, name: &str, wanted: &[String]) -> bool {
         return true;
     };
     match value {
-        Value::Bool(flag) => wanted.iter().any(|w| matches!(w.to_ascii_lowercase().as_str(), "true" | "1") == *flag),
+        Value::Bool(flag) => wanted
+            .iter()
+            .any(|w| matches!(w.to_ascii_lowercase().as_str(), "true" | "1") == *flag),
         Value::Array(values) => wanted.iter().any(|w| values.iter().any(|v| v == w)),
         other => wanted.contains(&text(other)),
     }
@@ -150,20 +176,28 @@ fn body_of(c: &Context<'_>, resource: &str, known: &[&str]) -> Result<Map<String
         .map_err(|_| Failure::bad("The server could not comply with the request since it is either malformed or otherwise incorrect."))?;
     let object = body.get(resource).and_then(Value::as_object).cloned();
     let object = object.ok_or_else(|| Failure::bad(format!("Unable to find '{resource}' in request body")))?;
-    let unknown: Vec<&str> = object.keys().map(String::as_str).filter(|k| !known.contains(k) && *k != "tenant_id" && *k != "project_id").collect();
+    let unknown: Vec<&str> = object
+        .keys()
+        .map(String::as_str)
+        .filter(|k| !known.contains(k) && *k != "tenant_id" && *k != "project_id")
+        .collect();
     if !unknown.is_empty() {
         return Err(Failure::bad(format!("Unrecognized attribute(s) '{}'", unknown.join(", "))));
     }
     for owner in ["tenant_id", "project_id"] {
         if object.get(owner).is_some_and(|o| *o != c.cloud.account.project_id) {
-            return Err(Failure::bad("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges"));
+            return Err(Failure::bad(
+                "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges",
+            ));
         }
     }
     Ok(object)
 }
 
 fn required<'v>(object: &'v Map<String, Value>, name: &str) -> Result<&'v Value, Failure> {
-    object.get(name).ok_or_else(|| Failure::bad(format!("Failed to parse request. Required attribute '{name}' not specified")))
+    object
+        .get(name)
+        .ok_or_else(|| Failure::bad(format!("Failed to parse request. Required attribute '{name}' not specified")))
 }
 
 fn invalid(attribute: &str, reason: &str) -> Failure {
@@ -174,9 +208,10 @@ fn invalid(attribute: &str, reason: &str) -> Failure {
 fn string(object: &Map<String, Value>, name: &str, longest: usize) -> Result<Option<String>, Failure> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.chars().count() > longest => {
-            Err(invalid(name, &format!("{} exceeds maximum length of {longest}", python_string(text))))
-        }
+        Some(Value::String(text)) if text.chars().count() > longest => Err(invalid(
+            name,
+            &format!("{} exceeds maximum length of {longest}", python_string(text)),
+        )),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(invalid(name, &format!("'{other}' is not a valid string"))),
     }

@@ -23,7 +23,11 @@ const CREATED: &str = "2026-01-01T00:00:00Z";
 
 /// Networks that are shared or external belong to the operator.
 fn owner(c: &Context<'_>, network: &Network) -> String {
-    if network.shared || network.external { ids::named_hex("project of the operator") } else { c.cloud.account.project_id.clone() }
+    if network.shared || network.external {
+        ids::named_hex("project of the operator")
+    } else {
+        c.cloud.account.project_id.clone()
+    }
 }
 
 fn view(c: &Context<'_>, network: &Network) -> Value {

@@ -14,12 +14,19 @@ use crate::cloud::servers::VmState;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route("/network/v2.0/ports", methods(Door::Scoped, &[("GET", list), ("POST", create)]))
-        .route("/network/v2.0/ports/{port}", methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]))
+        .route(
+            "/network/v2.0/ports/{port}",
+            methods(Door::Scoped, &[("GET", show), ("PUT", update), ("DELETE", delete)]),
+        )
 }
 
 fn view(c: &Context<'_>, port: &Port) -> Value {
     let up = c.cloud.servers.iter().any(|s| s.id == port.device && s.state == VmState::Active);
-    let fixed: Vec<Value> = port.fixed.iter().map(|(subnet, address)| json!({ "subnet_id": subnet, "ip_address": address.to_string() })).collect();
+    let fixed: Vec<Value> = port
+        .fixed
+        .iter()
+        .map(|(subnet, address)| json!({ "subnet_id": subnet, "ip_address": address.to_string() }))
+        .collect();
     owned(
         c,
         json!({
@@ -77,7 +84,19 @@ fn groups(c: &Context<'_>, wish: Option<&Value>) -> Result<Option<Vec<String>>, 
 }
 
 fn create(c: &mut Context<'_>) -> Answer {
-    let wish = body_of(c, "port", &["name", "network_id", "security_groups", "admin_state_up", "description", "device_id", "device_owner"])?;
+    let wish = body_of(
+        c,
+        "port",
+        &[
+            "name",
+            "network_id",
+            "security_groups",
+            "admin_state_up",
+            "description",
+            "device_id",
+            "device_owner",
+        ],
+    )?;
     let network = required(&wish, "network_id")?.as_str().unwrap_or_default().to_owned();
     let name = string(&wish, "name", 255)?.unwrap_or_default();
     let found = c.cloud.networks[c.region].iter().find(|n| n.id == network);
@@ -85,12 +104,21 @@ fn create(c: &mut Context<'_>) -> Answer {
     if found.external {
         return Err(Failure::forbidden("rule:create_port is disallowed by policy").kind("PolicyNotAuthorized"));
     }
-    let default = || c.cloud.groups.iter().filter(|g| g.region == c.region && g.name == "default").map(|g| g.id.clone()).collect();
+    let default = || {
+        c.cloud
+            .groups
+            .iter()
+            .filter(|g| g.region == c.region && g.name == "default")
+            .map(|g| g.id.clone())
+            .collect()
+    };
     let groups = groups(c, wish.get("security_groups"))?.unwrap_or_else(default);
     let device = string(&wish, "device_id", 255)?.unwrap_or_default();
     let region = c.region;
     let id = c.cloud.add_port(region, &network, &device, &groups, false);
-    let id = id.ok_or_else(|| Failure::conflict(format!("No more IP addresses available on network {network}.")).kind("IpAddressGenerationFailure"))?;
+    let id = id.ok_or_else(|| {
+        Failure::conflict(format!("No more IP addresses available on network {network}.")).kind("IpAddressGenerationFailure")
+    })?;
     if let Some(port) = c.cloud.ports.iter_mut().find(|p| p.id == id) {
         port.name = name;
     }
