@@ -7,6 +7,8 @@
 //!
 //! The crate depends on no other part of bootmachine. The API side ([`api`], [`cloud`]) and the machines meet in [`hooks`] only.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails says where"))]
+
 pub mod api;
 pub mod cloud;
 pub mod hooks;

@@ -1,4 +1,5 @@
 //! Networks, ports, floating IPs, security groups; and images.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 

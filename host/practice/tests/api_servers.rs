@@ -1,4 +1,5 @@
 //! The life of a server, as Nova tells it.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod common;
 

@@ -12,6 +12,7 @@
 //!
 //! Everything that takes time takes it by [`clock::Clock`], and everything random comes from one seed.
 
+mod attach;
 pub mod calls;
 pub mod catalog;
 pub mod clock;

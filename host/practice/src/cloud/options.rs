@@ -151,11 +151,11 @@ impl Default for PracticeOptions {
             delete: Wait::Millis(100),
             reboot: Wait::Millis(100),
             floating_ip: Wait::Polls(1),
-            token_life: Duration::from_secs(3600),
+            token_life: Duration::from_hours(1),
             quotas: Quotas::default(),
             limits: Limits::default(),
             rate_limit: None,
-            floating_pool: 4096,
+            floating_pool: 65_000,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! A client that speaks to a practice cloud as a user would, over the wire, and shows answers so that they can be compared whole.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses some of it, and a test that fails says where"
+)]
 
 use std::fmt::Write as _;
 

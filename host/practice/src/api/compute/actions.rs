@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{create, schemas, server_id, wrong_state};
+use super::{schemas, server_id, wish, wrong_state};
 use crate::api::context::Context;
 use crate::api::reply::{Answer, Failure, Reply};
 use crate::api::{Door, Routes, methods};
@@ -109,7 +109,7 @@ fn group(c: &mut Context<'_>, action: &str) -> Answer {
     let body = c.checked(&schemas::security_group(action))?;
     let id = server_id(c)?;
     let name = body[action].get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let group = create::find_group(c, &name).map_err(|f| {
+    let group = wish::find_group(c, &name).map_err(|f| {
         if f.status == StatusCode::BAD_REQUEST {
             Failure::not_found(f.message)
         } else {

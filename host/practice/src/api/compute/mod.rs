@@ -10,6 +10,7 @@ mod schemas;
 mod servers;
 mod tags;
 mod view;
+mod wish;
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -286,10 +286,10 @@ fn create_rule(c: &mut Context<'_>) -> Answer {
     if !mine(c).any(|g| g.id == group) {
         return Err(no_group(&group));
     }
-    if let Some(remote) = &rule.remote_group {
-        if !mine(c).any(|g| g.id == *remote) {
-            return Err(no_group(remote));
-        }
+    if let Some(remote) = &rule.remote_group
+        && !mine(c).any(|g| g.id == *remote)
+    {
+        return Err(no_group(remote));
     }
     if mine(c).map(|g| g.rules.len()).sum::<usize>() >= c.cloud.options.quotas.security_group_rules {
         return Err(over_quota("security_group_rule"));
