@@ -3,17 +3,23 @@
 
 use std::net::IpAddr;
 
-/// The system that an image contains, with the version that it calls itself (`VERSION_ID` in os-release(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The system that an image contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImageKind {
-    /// Arch Linux, which has no versions.
+    /// Arch Linux.
     Arch,
-    /// Debian: `12`, `13`.
-    Debian(String),
-    /// Fedora: `43`, `44`.
-    Fedora(String),
-    /// Ubuntu: `24.04`, `26.04`.
-    Ubuntu(String),
+    /// Debian 12.
+    Debian12,
+    /// Debian 13.
+    Debian13,
+    /// Fedora 43.
+    Fedora43,
+    /// Fedora 44.
+    Fedora44,
+    /// Ubuntu 24.04.
+    Ubuntu2404,
+    /// Ubuntu 26.04.
+    Ubuntu2604,
 }
 
 /// What a simulated machine is started from.

@@ -13,7 +13,7 @@ const SERVERS: &str = "/compute/v2.1/servers";
 #[tokio::test]
 async fn a_server_is_refused_for_what_is_wrong_with_it() {
     let lab = Lab::new(quick()).await;
-    let retired = lab.image("Debian 11").await;
+    let retired = lab.image("Fedora 43 Beta").await;
     let good = lab.server("web").await;
     let image = good["server"]["imageRef"].as_str().unwrap().to_owned();
     let cases: [(&str, Value, String); 16] = [

@@ -84,7 +84,7 @@ async fn machines_follow_the_orders_of_the_api() {
         MachineSpec {
             id: id.clone(),
             name: "web".into(),
-            image: ImageKind::Debian("13".into()),
+            image: ImageKind::Debian13,
             addresses: vec!["10.77.0.2".parse().unwrap(), "2001:db8:77::2".parse().unwrap()],
             user_data: Some(b"#cloud-config\n".to_vec()),
             authorized_key: Some(key.into()),
@@ -358,8 +358,8 @@ async fn images_are_listed_filtered_and_refused_in_html() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names("").await.len(), 10);
-    assert_eq!(names("name=Ubuntu%2022.04").await, ["Ubuntu 22.04", "Ubuntu 22.04"]);
-    assert_eq!(names("status=deactivated").await, ["Debian 11"]);
+    assert_eq!(names("name=Ubuntu%2024.04%20LTS").await, ["Ubuntu 24.04 LTS", "Ubuntu 24.04 LTS"]);
+    assert_eq!(names("status=deactivated").await, ["Fedora 43 Beta"]);
     assert_eq!(
         names("name=in:%22Arch%20Linux%22,%22Fedora%2044%22&sort=name:asc").await,
         ["Arch Linux", "Fedora 44"]

@@ -125,7 +125,7 @@ impl Cloud {
         self.hypervisor.start(MachineSpec {
             id,
             name: server.name.clone(),
-            image: server.kind.clone(),
+            image: server.kind,
             addresses,
             user_data: server.user_data.clone(),
             authorized_key: server.public_key.clone(),

@@ -122,7 +122,7 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
             region: c.region,
             name,
             image: image_ref.clone(),
-            kind: image.kind.clone(),
+            kind: image.kind,
             flavor: flavor.id,
             metadata: metadata.clone(),
             tags: tags.clone(),

@@ -4,12 +4,17 @@ use serde_json::json;
 
 use super::create::{self, ZONE};
 use crate::api::context::Context;
-use crate::api::reply::{Answer, Reply};
+use crate::api::reply::{Answer, Failure, Reply};
 use crate::api::{Door, Routes, methods};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route("/compute/v2.1/limits", methods(Door::Scoped, &[("GET", limits)]))
+        .route("/compute/v2.1/os-server-groups", methods(Door::Scoped, &[("GET", server_groups)]))
+        .route(
+            "/compute/v2.1/os-server-groups/{group}",
+            methods(Door::Scoped, &[("GET", no_server_group)]),
+        )
         .route("/compute/v2.1/os-availability-zone", methods(Door::Scoped, &[("GET", zones)]))
 }
 
@@ -50,4 +55,16 @@ fn limits(c: &mut Context<'_>) -> Answer {
 fn zones(_: &mut Context<'_>) -> Answer {
     let zone = json!({ "zoneName": ZONE, "zoneState": { "available": true }, "hosts": null });
     Ok(Reply::ok(json!({ "availabilityZoneInfo": [zone] })))
+}
+
+/// Server groups can not be made here, so there are none.
+fn server_groups(_: &mut Context<'_>) -> Answer {
+    Ok(Reply::ok(json!({ "server_groups": [] })))
+}
+
+fn no_server_group(c: &mut Context<'_>) -> Answer {
+    Err(Failure::not_found(format!(
+        "Instance group {} could not be found.",
+        c.path("group")
+    )))
 }
