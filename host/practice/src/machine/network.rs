@@ -221,7 +221,8 @@ impl Machine {
             }
         }
         let mut ctx = self.root_process();
-        for (_, values) in sysctl::configured(&ctx.system().files.clone()) {
+        let configured = sysctl::configured(&ctx.system().files);
+        for (_, values) in configured {
             for (name, value, _) in values {
                 // The kernel ignores what it does not know; systemd-sysctl says so in the journal.
                 if sysctl::set(&mut ctx.system().files, &Credentials::root(), &name, &value).is_err() {

@@ -130,7 +130,6 @@ impl Connection {
         ctx.stdout = sink(false);
         ctx.stderr = sink(true);
         ctx.cancel = open.cancel.clone();
-        drop(sink);
         drop(sender);
         let path = if user.uid == 0 { launch::DEFAULT_PATH.to_owned() } else { "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games".to_owned() };
         {

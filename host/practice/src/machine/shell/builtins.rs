@@ -429,12 +429,12 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
             while let Some(f) = chars.next_if(|c| "-+ #0".contains(*c)) {
                 flags.push(f);
             }
-            let mut take = |rest: &mut &[String]| -> Option<String> {
+            let take = |rest: &mut &[String]| -> Option<String> {
                 let (first, more) = rest.split_first()?;
                 *rest = more;
                 Some(first.clone())
             };
-            let mut size = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, rest: &mut &[String]| -> Option<i64> {
+            let size = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, rest: &mut &[String]| -> Option<i64> {
                 if chars.next_if_eq(&'*').is_some() {
                     return take(rest).and_then(|a| a.parse().ok());
                 }
@@ -455,7 +455,7 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
             let width = usize::try_from(width.unwrap_or(0).abs()).unwrap_or(0);
             let mut stop = false;
             let conversion = chars.next();
-            let mut numeric = false;
+            let numeric;
             let text: Vec<u8> = match conversion {
                 Some('s') => {
                     let mut text = argument().unwrap_or_default().into_bytes();
