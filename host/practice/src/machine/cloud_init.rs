@@ -8,10 +8,15 @@ use super::ssh::new_host_key;
 const DONE: &str = "/var/lib/cloud/data/status.json";
 
 fn document(spec: &MachineSpec) -> Result<serde_json::Value, String> {
-    let Some(data) = &spec.user_data else { return Ok(serde_json::Value::Null) };
+    let Some(data) = &spec.user_data else {
+        return Ok(serde_json::Value::Null);
+    };
     let text = String::from_utf8_lossy(data);
     if !text.starts_with("#cloud-config") {
-        return Err(format!("Unhandled non-multipart (text/x-not-multipart) userdata: {:?}", text.lines().next().unwrap_or_default()));
+        return Err(format!(
+            "Unhandled non-multipart (text/x-not-multipart) userdata: {:?}",
+            text.lines().next().unwrap_or_default()
+        ));
     }
     serde_saphyr::from_str(&text).map_err(|e| format!("Failed at merging in cloud config part from part-001: {e}"))
 }
@@ -44,8 +49,35 @@ pub(super) fn early(ctx: &mut Exec, spec: &MachineSpec) {
     if let Err(words) = apply(ctx, spec, &config) {
         errors.push(words);
     }
-    let known = ["ssh_keys", "ssh_authorized_keys", "disable_root", "ssh_deletekeys", "ssh_genkeytypes", "ssh_pwauth", "users", "hostname", "fqdn", "preserve_hostname", "write_files", "runcmd", "package_update", "package_upgrade", "packages", "manage_etc_hosts", "timezone", "locale", "ssh", "no_ssh_fingerprints"];
-    let warnings: Vec<String> = config.as_object().into_iter().flatten().filter(|(k, _)| !known.contains(&k.as_str())).map(|(k, _)| format!("cloud-config failed schema validation! {k}: Additional properties are not allowed")).collect();
+    let known = [
+        "ssh_keys",
+        "ssh_authorized_keys",
+        "disable_root",
+        "ssh_deletekeys",
+        "ssh_genkeytypes",
+        "ssh_pwauth",
+        "users",
+        "hostname",
+        "fqdn",
+        "preserve_hostname",
+        "write_files",
+        "runcmd",
+        "package_update",
+        "package_upgrade",
+        "packages",
+        "manage_etc_hosts",
+        "timezone",
+        "locale",
+        "ssh",
+        "no_ssh_fingerprints",
+    ];
+    let warnings: Vec<String> = config
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(k, _)| !known.contains(&k.as_str()))
+        .map(|(k, _)| format!("cloud-config failed schema validation! {k}: Additional properties are not allowed"))
+        .collect();
     let status = serde_json::json!({ "errors": errors, "warnings": warnings, "boot_id": ctx.system().files.text("/proc/sys/kernel/random/boot_id").trim() });
     let put = ctx.system().files.put(DONE, status.to_string(), 0o644);
     if let Err(error) = put {
@@ -67,9 +99,18 @@ fn apply(ctx: &mut Exec, spec: &MachineSpec, config: &serde_json::Value) -> Resu
     {
         let mut system = ctx.system();
         system.files.put("/etc/hostname", format!("{name}\n"), 0o644).map_err(say)?;
-        system.files.put("/proc/sys/kernel/hostname", format!("{name}\n"), 0o644).map_err(say)?;
+        system
+            .files
+            .put("/proc/sys/kernel/hostname", format!("{name}\n"), 0o644)
+            .map_err(say)?;
     }
-    let given = |key: &str| config.get("ssh_keys").and_then(|k| k.get(key)).and_then(|v| v.as_str()).map(str::to_owned);
+    let given = |key: &str| {
+        config
+            .get("ssh_keys")
+            .and_then(|k| k.get(key))
+            .and_then(|v| v.as_str())
+            .map(str::to_owned)
+    };
     let pair = match given("ed25519_private") {
         Some(private) => {
             let public = given("ed25519_public").unwrap_or_default();
@@ -80,9 +121,18 @@ fn apply(ctx: &mut Exec, spec: &MachineSpec, config: &serde_json::Value) -> Resu
     if let Some((private, public)) = pair {
         let mut system = ctx.system();
         let newline = if private.ends_with('\n') { "" } else { "\n" };
-        system.files.put("/etc/ssh/ssh_host_ed25519_key", format!("{private}{newline}"), 0o600).map_err(say)?;
-        system.files.put("/etc/ssh/ssh_host_ed25519_key.pub", format!("{}\n", public.trim()), 0o644).map_err(say)?;
-        system.console.push_str(&format!("-----BEGIN SSH HOST KEY KEYS-----\n{}\n-----END SSH HOST KEY KEYS-----\n", public.trim()));
+        system
+            .files
+            .put("/etc/ssh/ssh_host_ed25519_key", format!("{private}{newline}"), 0o600)
+            .map_err(say)?;
+        system
+            .files
+            .put("/etc/ssh/ssh_host_ed25519_key.pub", format!("{}\n", public.trim()), 0o644)
+            .map_err(say)?;
+        system.console.push_str(&format!(
+            "-----BEGIN SSH HOST KEY KEYS-----\n{}\n-----END SSH HOST KEY KEYS-----\n",
+            public.trim()
+        ));
     }
     let default = spec.image.default_user().to_owned();
     let group = if spec.image.sh_is_bash() { "wheel" } else { "sudo" };
@@ -90,7 +140,14 @@ fn apply(ctx: &mut Exec, spec: &MachineSpec, config: &serde_json::Value) -> Resu
     child.capture(&["/usr/sbin/useradd", "-m", "-s", "/bin/bash", "-G", group, &default], b"");
     {
         let mut system = ctx.system();
-        system.files.put("/etc/sudoers.d/90-cloud-init-users", format!("{default} ALL=(ALL) NOPASSWD:ALL\n"), 0o440).map_err(say)?;
+        system
+            .files
+            .put(
+                "/etc/sudoers.d/90-cloud-init-users",
+                format!("{default} ALL=(ALL) NOPASSWD:ALL\n"),
+                0o440,
+            )
+            .map_err(say)?;
     }
     let mut keys: Vec<String> = spec.authorized_key.iter().cloned().collect();
     keys.extend(strings(config.get("ssh_authorized_keys")));
@@ -122,7 +179,11 @@ pub(super) fn late(ctx: &mut Exec, spec: &MachineSpec) {
     if first && let Ok(config) = document(spec) {
         for command in config.get("runcmd").and_then(|c| c.as_array()).into_iter().flatten() {
             let argv = strings(Some(command));
-            let words: Vec<&str> = if command.is_string() { vec!["/bin/sh", "-c", argv[0].as_str()] } else { argv.iter().map(String::as_str).collect() };
+            let words: Vec<&str> = if command.is_string() {
+                vec!["/bin/sh", "-c", argv[0].as_str()]
+            } else {
+                argv.iter().map(String::as_str).collect()
+            };
             if !words.is_empty() {
                 ctx.machine.root_process().capture(&words, b"");
             }

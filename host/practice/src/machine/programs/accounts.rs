@@ -31,10 +31,17 @@ fn id(ctx: &mut Exec) -> i32 {
     let (flags, rest) = options(&ctx.args(), "");
     let (user, groups, gid) = {
         let system = ctx.system();
-        let name = rest.first().cloned().unwrap_or_else(|| users::user_name(&system.files, ctx.user.uid));
+        let name = rest
+            .first()
+            .cloned()
+            .unwrap_or_else(|| users::user_name(&system.files, ctx.user.uid));
         match users::user_or_uid(&system.files, &name) {
             Some(user) => {
-                let ids: Vec<(u32, String)> = users::credentials(&system.files, &user).groups.into_iter().map(|g| (g, users::group_name(&system.files, g))).collect();
+                let ids: Vec<(u32, String)> = users::credentials(&system.files, &user)
+                    .groups
+                    .into_iter()
+                    .map(|g| (g, users::group_name(&system.files, g)))
+                    .collect();
                 let gid = user.gid;
                 (Ok(user), ids, gid)
             }
@@ -55,7 +62,13 @@ fn id(ctx: &mut Exec) -> i32 {
         groups.iter().find(|(id, _)| *id == gid).map(group).unwrap_or_default()
     } else {
         let all: Vec<String> = groups.iter().map(|(id, n)| format!("{id}({n})")).collect();
-        format!("uid={}({}) gid={} groups={}", user.uid, user.name, all.first().cloned().unwrap_or_default(), all.join(","))
+        format!(
+            "uid={}({}) gid={} groups={}",
+            user.uid,
+            user.name,
+            all.first().cloned().unwrap_or_default(),
+            all.join(",")
+        )
     };
     ctx.outln(text);
     0
@@ -63,13 +76,22 @@ fn id(ctx: &mut Exec) -> i32 {
 
 fn getent(ctx: &mut Exec) -> i32 {
     let args = ctx.args();
-    let Some(database) = args.first().filter(|d| matches!(d.as_str(), "passwd" | "group" | "shadow" | "hosts")) else { return ctx.fail(1, "Unknown database") };
+    let Some(database) = args
+        .first()
+        .filter(|d| matches!(d.as_str(), "passwd" | "group" | "shadow" | "hosts"))
+    else {
+        return ctx.fail(1, "Unknown database");
+    };
     let content = ctx.read_file(&format!("/etc/{database}")).unwrap_or_default();
     let text = String::from_utf8_lossy(&content).into_owned();
     let mut found = args.len() < 2;
     for line in text.lines() {
         let fields: Vec<&str> = line.split(':').collect();
-        if args.len() < 2 || args[1..].iter().any(|k| fields.first() == Some(&k.as_str()) || (database != "shadow" && fields.get(2) == Some(&k.as_str()))) {
+        if args.len() < 2
+            || args[1..]
+                .iter()
+                .any(|k| fields.first() == Some(&k.as_str()) || (database != "shadow" && fields.get(2) == Some(&k.as_str())))
+        {
             found = true;
             ctx.outln(line);
         }
@@ -86,14 +108,29 @@ fn groupadd(ctx: &mut Exec) -> i32 {
         return status;
     }
     let (flags, rest) = options(&ctx.args(), "g");
-    let Some(name) = rest.first().cloned() else { return ctx.fail(2, "missing group name") };
+    let Some(name) = rest.first().cloned() else {
+        return ctx.fail(2, "missing group name");
+    };
     if users::group(&ctx.system().files, &name).is_some() {
-        return if has(&flags, &["f"]) { 0 } else { ctx.fail(9, format!("group '{name}' already exists")) };
+        return if has(&flags, &["f"]) {
+            0
+        } else {
+            ctx.fail(9, format!("group '{name}' already exists"))
+        };
     }
     let done = {
         let mut system = ctx.system();
-        let gid = value(&flags, &["g", "--gid"]).and_then(|g| g.parse().ok()).unwrap_or_else(|| users::free_id(&system.files, if has(&flags, &["r", "--system"]) { 200 } else { 1000 }));
-        users::put_group(&mut system.files, &Group { name, gid, members: Vec::new() })
+        let gid = value(&flags, &["g", "--gid"])
+            .and_then(|g| g.parse().ok())
+            .unwrap_or_else(|| users::free_id(&system.files, if has(&flags, &["r", "--system"]) { 200 } else { 1000 }));
+        users::put_group(
+            &mut system.files,
+            &Group {
+                name,
+                gid,
+                members: Vec::new(),
+            },
+        )
     };
     done.map_or_else(|e| ctx.fail(10, e.to_string()), |()| 0)
 }
@@ -115,7 +152,9 @@ fn useradd(ctx: &mut Exec) -> i32 {
         return status;
     }
     let (flags, rest) = options(&ctx.args(), "cdgGspukK");
-    let Some(name) = rest.first().cloned() else { return ctx.fail(2, "missing user name") };
+    let Some(name) = rest.first().cloned() else {
+        return ctx.fail(2, "missing user name");
+    };
     if users::user(&ctx.system().files, &name).is_some() {
         return ctx.fail(9, format!("user '{name}' already exists"));
     }
@@ -133,26 +172,49 @@ fn useradd(ctx: &mut Exec) -> i32 {
     let made: Result<(), String> = (|| {
         let mut system = ctx.system();
         let system_user = has(&flags, &["r", "--system"]);
-        let uid = value(&flags, &["u", "--uid"]).and_then(|u| u.parse().ok()).unwrap_or_else(|| users::free_id(&system.files, if system_user { 200 } else { 1000 }));
+        let uid = value(&flags, &["u", "--uid"])
+            .and_then(|u| u.parse().ok())
+            .unwrap_or_else(|| users::free_id(&system.files, if system_user { 200 } else { 1000 }));
         let gid = match primary {
-            Some(group) => users::group(&system.files, &group).map(|g| g.gid).or_else(|| group.parse().ok()).ok_or_else(|| format!("group '{group}' does not exist"))?,
+            Some(group) => users::group(&system.files, &group)
+                .map(|g| g.gid)
+                .or_else(|| group.parse().ok())
+                .ok_or_else(|| format!("group '{group}' does not exist"))?,
             None => {
                 if users::group(&system.files, &name).is_some() {
                     return Err(format!("group {name} exists - if you want to add this user to that group, use -g."));
                 }
-                users::put_group(&mut system.files, &Group { name: name.clone(), gid: uid, members: Vec::new() }).map_err(|e| e.to_string())?;
+                users::put_group(
+                    &mut system.files,
+                    &Group {
+                        name: name.clone(),
+                        gid: uid,
+                        members: Vec::new(),
+                    },
+                )
+                .map_err(|e| e.to_string())?;
                 uid
             }
         };
         let home = fields(&["d", "--home-dir"], &format!("/home/{name}"));
-        let user = User { name: name.clone(), uid, gid, gecos: fields(&["c", "--comment"], ""), home: home.clone(), shell: fields(&["s", "--shell"], "/bin/bash") };
+        let user = User {
+            name: name.clone(),
+            uid,
+            gid,
+            gecos: fields(&["c", "--comment"], ""),
+            home: home.clone(),
+            shell: fields(&["s", "--shell"], "/bin/bash"),
+        };
         users::put_user(&mut system.files, &user).map_err(|e| e.to_string())?;
         users::set_password(&mut system.files, &name, &fields(&["p", "--password"], "!")).map_err(|e| e.to_string())?;
         if has(&flags, &["m", "--create-home"]) && !system.files.exists(&home) {
             system.files.mkdir_all(&home, 0o755).map_err(|e| e.to_string())?;
             let root = Credentials::root();
             system.files.chmod(&root, &home, 0o700).map_err(|e| e.to_string())?;
-            system.files.chown(&root, &home, Some(uid), Some(gid), true).map_err(|e| e.to_string())?;
+            system
+                .files
+                .chown(&root, &home, Some(uid), Some(gid), true)
+                .map_err(|e| e.to_string())?;
         }
         Ok(())
     })();
@@ -168,7 +230,9 @@ fn usermod(ctx: &mut Exec) -> i32 {
     }
     let (flags, rest) = options(&ctx.args(), "cdgGspul");
     let name = rest.first().cloned().unwrap_or_default();
-    let Some(mut user) = users::user(&ctx.system().files, &name) else { return ctx.fail(6, format!("user '{name}' does not exist")) };
+    let Some(mut user) = users::user(&ctx.system().files, &name) else {
+        return ctx.fail(6, format!("user '{name}' does not exist"));
+    };
     if let Some(shell) = value(&flags, &["s", "--shell"]) {
         shell.clone_into(&mut user.shell);
     }
@@ -214,12 +278,20 @@ fn userdel(ctx: &mut Exec) -> i32 {
     }
     let (flags, rest) = options(&ctx.args(), "");
     let name = rest.first().cloned().unwrap_or_default();
-    let Some(user) = users::user(&ctx.system().files, &name) else { return ctx.fail(6, format!("user '{name}' does not exist")) };
+    let Some(user) = users::user(&ctx.system().files, &name) else {
+        return ctx.fail(6, format!("user '{name}' does not exist"));
+    };
     let done = {
         let mut system = ctx.system();
         let files = &mut system.files;
-        let result = ["/etc/passwd", "/etc/shadow", "/etc/group"].iter().try_for_each(|p| users::set_line(files, p, &name, None));
-        if has(&flags, &["r", "--remove"]) && files.exists(&user.home) { result.and_then(|()| files.remove_all(&Credentials::root(), &user.home)) } else { result }
+        let result = ["/etc/passwd", "/etc/shadow", "/etc/group"]
+            .iter()
+            .try_for_each(|p| users::set_line(files, p, &name, None));
+        if has(&flags, &["r", "--remove"]) && files.exists(&user.home) {
+            result.and_then(|()| files.remove_all(&Credentials::root(), &user.home))
+        } else {
+            result
+        }
     };
     done.map_or_else(|e| ctx.fail(1, e.to_string()), |()| 0)
 }
@@ -232,7 +304,13 @@ fn passwd(ctx: &mut Exec) -> i32 {
     }
     let old = users::password(&ctx.system().files, &name).unwrap_or_default();
     if has(&flags, &["S", "--status"]) {
-        let state = if old.starts_with('!') || old.starts_with('*') { "L" } else if old.is_empty() { "NP" } else { "P" };
+        let state = if old.starts_with('!') || old.starts_with('*') {
+            "L"
+        } else if old.is_empty() {
+            "NP"
+        } else {
+            "P"
+        };
         ctx.outln(format!("{name} {state} 2025-11-22 0 99999 7 -1"));
         return 0;
     }
@@ -258,7 +336,9 @@ fn gpasswd(ctx: &mut Exec) -> i32 {
     }
     let (flags, rest) = options(&ctx.args(), "ad");
     let name = rest.first().cloned().unwrap_or_default();
-    let Some(mut group) = users::group(&ctx.system().files, &name) else { return ctx.fail(3, format!("group '{name}' does not exist in /etc/group")) };
+    let Some(mut group) = users::group(&ctx.system().files, &name) else {
+        return ctx.fail(3, format!("group '{name}' does not exist in /etc/group"));
+    };
     if let Some(user) = value(&flags, &["a"]) {
         group.members.push(user.to_owned());
         group.members.dedup();
@@ -281,7 +361,11 @@ fn sudoers(ctx: &Exec, name: &str, groups: &[String]) -> Option<bool> {
         }
     }
     let mut found = None;
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#') && !l.starts_with('@') && !l.starts_with("Defaults")) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#') && !l.starts_with('@') && !l.starts_with("Defaults"))
+    {
         let Some(subject) = line.split_whitespace().next() else { continue };
         let fits = subject == "ALL" || subject == name || subject.strip_prefix('%').is_some_and(|g| groups.iter().any(|x| x == g));
         if fits && line.trim_end().ends_with("ALL") {
@@ -295,7 +379,12 @@ fn become_user(ctx: &mut Exec, user: &User, argv: Vec<String>, caller: &str) -> 
     let mut child = ctx.clone();
     child.user = users::credentials(&ctx.system().files, user);
     child.env.insert("PATH".into(), crate::machine::launch::DEFAULT_PATH.into());
-    for (key, text) in [("HOME", &user.home), ("USER", &user.name), ("LOGNAME", &user.name), ("SHELL", &user.shell)] {
+    for (key, text) in [
+        ("HOME", &user.home),
+        ("USER", &user.name),
+        ("LOGNAME", &user.name),
+        ("SHELL", &user.shell),
+    ] {
         child.env.insert(key.into(), text.clone());
     }
     run_named(&mut child, argv, caller)
@@ -325,7 +414,9 @@ fn sudo(ctx: &mut Exec) -> i32 {
     let (me, groups) = {
         let system = ctx.system();
         let name = users::user_name(&system.files, ctx.user.uid);
-        let groups = users::user(&system.files, &name).map(|u| users::group_names(&system.files, &u)).unwrap_or_default();
+        let groups = users::user(&system.files, &name)
+            .map(|u| users::group_names(&system.files, &u))
+            .unwrap_or_default();
         (name, groups)
     };
     let forced = crate::machine::process::lock(&ctx.machine.faults).sudo_password;
@@ -338,7 +429,9 @@ fn sudo(ctx: &mut Exec) -> i32 {
         }
     }
     let found = users::user(&ctx.system().files, &target);
-    let Some(user) = found else { return ctx.fail(1, format!("unknown user {target}")) };
+    let Some(user) = found else {
+        return ctx.fail(1, format!("unknown user {target}"));
+    };
     if args.is_empty() {
         return ctx.fail(1, "a command is required");
     }
@@ -357,14 +450,18 @@ fn runuser(ctx: &mut Exec) -> i32 {
         return ctx.fail(1, "may not be used by non-root users");
     }
     let mut args = ctx.args();
-    let Some(at) = args.iter().position(|a| a == "-u").filter(|at| at + 1 < args.len()) else { return ctx.fail(1, "only -u USER is modelled") };
+    let Some(at) = args.iter().position(|a| a == "-u").filter(|at| at + 1 < args.len()) else {
+        return ctx.fail(1, "only -u USER is modelled");
+    };
     let name = args.remove(at + 1);
     args.remove(at);
     if args.first().map(String::as_str) == Some("--") {
         args.remove(0);
     }
     let found = users::user(&ctx.system().files, &name);
-    let Some(user) = found else { return ctx.fail(1, format!("user {name} does not exist")) };
+    let Some(user) = found else {
+        return ctx.fail(1, format!("user {name} does not exist"));
+    };
     if args.is_empty() {
         return ctx.fail(1, "no command was specified");
     }
@@ -373,7 +470,11 @@ fn runuser(ctx: &mut Exec) -> i32 {
 
 fn visudo(ctx: &mut Exec) -> i32 {
     let (flags, rest) = options(&ctx.args(), "f");
-    let path = value(&flags, &["f", "--file"]).filter(|f| !f.is_empty()).map(str::to_owned).or(rest.first().cloned()).unwrap_or_else(|| "/etc/sudoers".into());
+    let path = value(&flags, &["f", "--file"])
+        .filter(|f| !f.is_empty())
+        .map(str::to_owned)
+        .or(rest.first().cloned())
+        .unwrap_or_else(|| "/etc/sudoers".into());
     let content = ctx.read_file(&path);
     let text = match content {
         Ok(content) => String::from_utf8_lossy(&content).into_owned(),

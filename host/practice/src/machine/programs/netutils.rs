@@ -23,7 +23,9 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
 
 fn curl(ctx: &mut Exec) -> i32 {
     let (flags, rest) = options(&ctx.args(), "omHAuw");
-    let Some(url) = rest.first().cloned() else { return ctx.fail(2, "no URL specified") };
+    let Some(url) = rest.first().cloned() else {
+        return ctx.fail(2, "no URL specified");
+    };
     let Some(network) = ctx.machine.network() else { return 7 };
     let answer = lock(&network.internet).fetch(&url);
     let host = url.split('/').nth(2).unwrap_or_default().to_owned();
@@ -41,7 +43,9 @@ fn curl(ctx: &mut Exec) -> i32 {
         },
         Err(Refusal::Unresolved) => ctx.fail(6, format!("(6) Could not resolve host: {host}")),
         Err(Refusal::Unreachable) => ctx.fail(7, format!("(7) Failed to connect to {host} port 443")),
-        Err(Refusal::Status(code)) if has(&flags, &["f", "--fail"]) => ctx.fail(22, format!("(22) The requested URL returned error: {code}")),
+        Err(Refusal::Status(code)) if has(&flags, &["f", "--fail"]) => {
+            ctx.fail(22, format!("(22) The requested URL returned error: {code}"))
+        }
         Err(Refusal::Status(code)) => {
             ctx.outln(format!("<html><body>{code}</body></html>"));
             0
@@ -64,9 +68,19 @@ fn gpg(ctx: &mut Exec) -> i32 {
     };
     let content = ctx.read_file(operands.first().map_or("-", String::as_str)).unwrap_or_default();
     let text = String::from_utf8_lossy(&content).into_owned();
-    let body: String = text.lines().skip_while(|l| !l.is_empty()).take_while(|l| !l.starts_with("-----END")).filter(|l| !l.starts_with('=')).collect();
-    let data = base64::engine::general_purpose::STANDARD.decode(body.trim()).ok().filter(|d| !d.is_empty() && text.contains("BEGIN PGP PUBLIC KEY BLOCK"));
-    let Some(data) = data else { return ctx.fail(2, "no valid OpenPGP data found.") };
+    let body: String = text
+        .lines()
+        .skip_while(|l| !l.is_empty())
+        .take_while(|l| !l.starts_with("-----END"))
+        .filter(|l| !l.starts_with('='))
+        .collect();
+    let data = base64::engine::general_purpose::STANDARD
+        .decode(body.trim())
+        .ok()
+        .filter(|d| !d.is_empty() && text.contains("BEGIN PGP PUBLIC KEY BLOCK"));
+    let Some(data) = data else {
+        return ctx.fail(2, "no valid OpenPGP data found.");
+    };
     match output {
         Some(path) => {
             let written = ctx.write_file(&path, data, 0o666);

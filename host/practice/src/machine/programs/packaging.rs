@@ -36,7 +36,13 @@ fn refresh(ctx: &Exec) -> Result<BTreeMap<String, Package>, String> {
     let internet = lock(&network.internet);
     for file in system.files.list(&Credentials::root(), dir).unwrap_or_default() {
         let text = system.files.text(&format!("{dir}/{file}"));
-        let field = |name: &str| text.lines().find_map(|l| l.split_once([':', '=']).filter(|(k, _)| k.trim().eq_ignore_ascii_case(name)).map(|(_, v)| v.trim().to_owned()));
+        let field = |name: &str| {
+            text.lines().find_map(|l| {
+                l.split_once([':', '='])
+                    .filter(|(k, _)| k.trim().eq_ignore_ascii_case(name))
+                    .map(|(_, v)| v.trim().to_owned())
+            })
+        };
         let url = field(key).unwrap_or_default();
         let url = url.trim_end_matches('/').to_owned();
         if url.is_empty() || url.contains("deb.debian.org") || url.contains("ubuntu.com") {
@@ -50,7 +56,9 @@ fn refresh(ctx: &Exec) -> Result<BTreeMap<String, Package>, String> {
             && let Some(keyring) = field("Signed-By")
             && !system.files.exists(&keyring)
         {
-            return Err(format!("GPG error: {url} stable InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 64CBBC8173D76B3F\nE: The repository '{url} stable InRelease' is not signed."));
+            return Err(format!(
+                "GPG error: {url} stable InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 64CBBC8173D76B3F\nE: The repository '{url} stable InRelease' is not signed."
+            ));
         }
         for package in carried {
             index.insert(package.name.clone(), package.clone());
@@ -99,7 +107,19 @@ fn install(ctx: &mut Exec, index: &BTreeMap<String, Package>, names: &[String]) 
 fn remove(ctx: &mut Exec, names: &[String]) {
     for name in names {
         if ctx.system().packages.installed.contains_key(name) {
-            let units: Vec<String> = ctx.system().packages.installed.get(name).map(|i| i.paths.iter().filter(|p| p.contains("/systemd/system/")).filter_map(|p| p.rsplit('/').next().map(str::to_owned)).collect()).unwrap_or_default();
+            let units: Vec<String> = ctx
+                .system()
+                .packages
+                .installed
+                .get(name)
+                .map(|i| {
+                    i.paths
+                        .iter()
+                        .filter(|p| p.contains("/systemd/system/"))
+                        .filter_map(|p| p.rsplit('/').next().map(str::to_owned))
+                        .collect()
+                })
+                .unwrap_or_default();
             for unit in units {
                 ctx.machine.root_process().capture(&["systemctl", "disable", "--now", &unit], b"");
             }
@@ -117,7 +137,9 @@ fn locked(ctx: &mut Exec) -> bool {
 
 fn apt(ctx: &mut Exec) -> i32 {
     let (_, rest) = options(&ctx.args(), "oct");
-    let Some((verb, names)) = rest.split_first() else { return ctx.fail(1, "no command") };
+    let Some((verb, names)) = rest.split_first() else {
+        return ctx.fail(1, "no command");
+    };
     if ctx.user.uid != 0 {
         ctx.errln("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?");
         return 100;
@@ -140,9 +162,16 @@ fn apt(ctx: &mut Exec) -> i32 {
         },
         "install" | "upgrade" | "dist-upgrade" | "full-upgrade" => {
             let index = ctx.system().packages.index.clone();
-            let names: Vec<String> = if verb == "install" { names.to_vec() } else { ctx.system().packages.installed.keys().cloned().collect() };
+            let names: Vec<String> = if verb == "install" {
+                names.to_vec()
+            } else {
+                ctx.system().packages.installed.keys().cloned().collect()
+            };
             if verb == "install" {
-                let missing: Vec<&String> = names.iter().filter(|n| !index.contains_key(*n) && !ctx.system().packages.installed.contains_key(*n)).collect();
+                let missing: Vec<&String> = names
+                    .iter()
+                    .filter(|n| !index.contains_key(*n) && !ctx.system().packages.installed.contains_key(*n))
+                    .collect();
                 if !missing.is_empty() {
                     for name in missing {
                         ctx.errln(format!("E: Unable to locate package {name}"));
@@ -182,13 +211,21 @@ fn dpkg(ctx: &mut Exec) -> i32 {
     if has(&flags, &["--configure"]) {
         return 0;
     }
-    let format = value(&flags, &["f", "--showformat"]).unwrap_or("${Package}\t${Version}\n").to_owned();
+    let format = value(&flags, &["f", "--showformat"])
+        .unwrap_or("${Package}\t${Version}\n")
+        .to_owned();
     let mut status = 0;
-    let names = if rest.is_empty() { ctx.system().packages.installed.keys().cloned().collect() } else { rest };
+    let names = if rest.is_empty() {
+        ctx.system().packages.installed.keys().cloned().collect()
+    } else {
+        rest
+    };
     for name in names {
         let version = ctx.system().packages.installed.get(&name).map(|i| i.version.clone());
         match version {
-            Some(version) if has(&flags, &["s", "--status"]) => ctx.outln(format!("Package: {name}\nStatus: install ok installed\nVersion: {version}")),
+            Some(version) if has(&flags, &["s", "--status"]) => {
+                ctx.outln(format!("Package: {name}\nStatus: install ok installed\nVersion: {version}"))
+            }
             Some(version) => {
                 let text = format
                     .replace("${Package}", &name)
@@ -210,11 +247,25 @@ fn pacman(ctx: &mut Exec) -> i32 {
     let (flags, names) = options(&ctx.args(), "");
     let query = has(&flags, &["Q"]);
     if query {
-        let all: Vec<(String, String)> = ctx.system().packages.installed.iter().map(|(n, i)| (n.clone(), i.version.clone())).collect();
+        let all: Vec<(String, String)> = ctx
+            .system()
+            .packages
+            .installed
+            .iter()
+            .map(|(n, i)| (n.clone(), i.version.clone()))
+            .collect();
         let mut status = 0;
-        for name in if names.is_empty() { all.iter().map(|(n, _)| n.clone()).collect() } else { names } {
+        for name in if names.is_empty() {
+            all.iter().map(|(n, _)| n.clone()).collect()
+        } else {
+            names
+        } {
             match all.iter().find(|(n, _)| *n == name) {
-                Some((name, version)) => ctx.outln(if has(&flags, &["q"]) { name.clone() } else { format!("{name} {version}") }),
+                Some((name, version)) => ctx.outln(if has(&flags, &["q"]) {
+                    name.clone()
+                } else {
+                    format!("{name} {version}")
+                }),
                 None => {
                     ctx.errln(format!("error: package '{name}' was not found"));
                     status = 1;
@@ -280,14 +331,20 @@ fn pacman(ctx: &mut Exec) -> i32 {
 
 fn dnf(ctx: &mut Exec) -> i32 {
     let (_, rest) = options(&ctx.args(), "");
-    let Some((verb, names)) = rest.split_first() else { return ctx.fail(2, "no command") };
+    let Some((verb, names)) = rest.split_first() else {
+        return ctx.fail(2, "no command");
+    };
     if ctx.user.uid != 0 && !matches!(verb.as_str(), "repolist" | "list") {
         ctx.errln("The requested operation requires superuser privileges. Please log in as a user with elevated rights, or use the \"--assumeno\" or \"--downloadonly\" options to run the command without modifying the system state.");
         return 1;
     }
     match verb.as_str() {
         "repolist" => {
-            let files = ctx.system().files.list(&Credentials::root(), "/etc/yum.repos.d").unwrap_or_default();
+            let files = ctx
+                .system()
+                .files
+                .list(&Credentials::root(), "/etc/yum.repos.d")
+                .unwrap_or_default();
             for file in files {
                 ctx.outln(file.trim_end_matches(".repo"));
             }
@@ -325,7 +382,9 @@ fn dnf(ctx: &mut Exec) -> i32 {
             Ok(0)
         }
         other => {
-            ctx.errln(format!("Unknown argument \"{other}\" for command \"dnf\". It could be a command provided by a plugin."));
+            ctx.errln(format!(
+                "Unknown argument \"{other}\" for command \"dnf\". It could be a command provided by a plugin."
+            ));
             return 2;
         }
     };

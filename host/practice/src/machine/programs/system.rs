@@ -44,7 +44,10 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
                 let line = format!("{name}\n");
                 let done = {
                     let mut system = ctx.system();
-                    system.files.write(&ctx.user, "/etc/hostname", line.clone(), 0o644).and_then(|()| system.files.write(&ctx.user, "/proc/sys/kernel/hostname", line, 0o644))
+                    system
+                        .files
+                        .write(&ctx.user, "/etc/hostname", line.clone(), 0o644)
+                        .and_then(|()| system.files.write(&ctx.user, "/proc/sys/kernel/hostname", line, 0o644))
                 };
                 match done {
                     Ok(()) => 0,
@@ -70,7 +73,14 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
         "nft" => nft,
         "timedatectl" => timedatectl,
         "localectl" | "update-locale" => |ctx| {
-            let path = if matches!(ctx.machine.image().family(), crate::machine::image::Family::Debian | crate::machine::image::Family::Ubuntu) { "/etc/default/locale" } else { "/etc/locale.conf" };
+            let path = if matches!(
+                ctx.machine.image().family(),
+                crate::machine::image::Family::Debian | crate::machine::image::Family::Ubuntu
+            ) {
+                "/etc/default/locale"
+            } else {
+                "/etc/locale.conf"
+            };
             let lines: Vec<String> = ctx.args().into_iter().filter(|a| a.contains('=')).collect();
             if lines.is_empty() {
                 let text = ctx.system().files.text(path);
@@ -83,7 +93,14 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
             }
         },
         "locale-gen" => |ctx| {
-            let names: Vec<String> = ctx.system().files.text("/etc/locale.gen").lines().filter(|l| !l.trim_start().starts_with('#')).filter_map(|l| l.split_whitespace().next().map(str::to_owned)).collect();
+            let names: Vec<String> = ctx
+                .system()
+                .files
+                .text("/etc/locale.gen")
+                .lines()
+                .filter(|l| !l.trim_start().starts_with('#'))
+                .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
+                .collect();
             let text = names.join("\n") + "\n";
             let put = ctx.system().files.put("/usr/lib/locale/locale-archive", text, 0o644);
             match put {
@@ -94,7 +111,10 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
             0
         },
         "locale" => |ctx| {
-            let text = format!("C\nC.utf8\nPOSIX\n{}", ctx.system().files.text("/usr/lib/locale/locale-archive").replace(".UTF-8", ".utf8"));
+            let text = format!(
+                "C\nC.utf8\nPOSIX\n{}",
+                ctx.system().files.text("/usr/lib/locale/locale-archive").replace(".UTF-8", ".utf8")
+            );
             ctx.out(text);
             0
         },
@@ -174,7 +194,9 @@ fn timeout(ctx: &mut Exec) -> i32 {
         return ctx.fail(125, "missing operand");
     }
     let text = args.remove(0);
-    let Some(limit) = seconds(&text) else { return ctx.fail(125, format!("invalid time interval '{text}'")) };
+    let Some(limit) = seconds(&text) else {
+        return ctx.fail(125, format!("invalid time interval '{text}'"));
+    };
     let mut child = ctx.clone();
     if !limit.is_zero() {
         child.cancel = ctx.cancel.with_deadline(limit);
@@ -211,7 +233,11 @@ fn sysctl_program(ctx: &mut Exec) -> i32 {
         match read {
             Ok(content) => {
                 let text = String::from_utf8_lossy(&content).trim().to_owned();
-                ctx.outln(if has(&flags, &["n", "--values"]) { text } else { format!("{name} = {text}") });
+                ctx.outln(if has(&flags, &["n", "--values"]) {
+                    text
+                } else {
+                    format!("{name} = {text}")
+                });
             }
             Err(_) if has(&flags, &["e", "--ignore"]) => {}
             Err(_) => status = ctx.fail(255, format!("cannot stat {}: No such file or directory", sysctl::path(&name))),
@@ -226,7 +252,9 @@ fn sysctl_program(ctx: &mut Exec) -> i32 {
                 }
             }
             Err(_) if optional || has(&flags, &["e", "--ignore"]) => {}
-            Err(crate::machine::model::files::Errno::NotFound) => status = ctx.fail(255, format!("cannot stat {}: No such file or directory", sysctl::path(&name))),
+            Err(crate::machine::model::files::Errno::NotFound) => {
+                status = ctx.fail(255, format!("cannot stat {}: No such file or directory", sysctl::path(&name)))
+            }
             Err(error) => status = ctx.fail(255, format!("setting key \"{name}\": {error}")),
         }
     }
@@ -248,7 +276,9 @@ fn nft(ctx: &mut Exec) -> i32 {
                 Ok(content) => {
                     let mut text = String::from_utf8_lossy(&content).into_owned();
                     for _ in 0..8 {
-                        let Some(line) = text.lines().find(|l| l.trim_start().starts_with("include ")).map(str::to_owned) else { break };
+                        let Some(line) = text.lines().find(|l| l.trim_start().starts_with("include ")).map(str::to_owned) else {
+                            break;
+                        };
                         let file = line.trim().trim_start_matches("include ").trim_matches('"').to_owned();
                         let included = ctx.read_file(&file).unwrap_or_default();
                         text = text.replacen(&line, &String::from_utf8_lossy(&included), 1);
@@ -299,16 +329,26 @@ fn timedatectl(ctx: &mut Exec) -> i32 {
         }
         ["set-ntp", on] => {
             let verb = if matches!(on, "true" | "1" | "yes") { "enable" } else { "disable" };
-            let unit = if ctx.system().files.exists("/usr/lib/systemd/system/systemd-timesyncd.service") { "systemd-timesyncd" } else { "chronyd" };
+            let unit = if ctx.system().files.exists("/usr/lib/systemd/system/systemd-timesyncd.service") {
+                "systemd-timesyncd"
+            } else {
+                "chronyd"
+            };
             ctx.call(&["systemctl", verb, "--now", unit])
         }
         _ => {
-            let ntp = ["systemd-timesyncd.service", "chrony.service", "chronyd.service"].iter().any(|u| ctx.system().services.active(u));
+            let ntp = ["systemd-timesyncd.service", "chrony.service", "chronyd.service"]
+                .iter()
+                .any(|u| ctx.system().services.active(u));
             let yes = if ntp { "yes" } else { "no" };
             let pairs = [("Timezone", zone.as_str()), ("NTP", yes), ("NTPSynchronized", yes)];
             let wanted = value(&flags, &["p", "--property"]).map(str::to_owned);
             for (key, text) in pairs.iter().filter(|(k, _)| wanted.as_ref().is_none_or(|w| w == k)) {
-                ctx.outln(if has(&flags, &["--value"]) { (*text).to_owned() } else { format!("{key}={text}") });
+                ctx.outln(if has(&flags, &["--value"]) {
+                    (*text).to_owned()
+                } else {
+                    format!("{key}={text}")
+                });
             }
             0
         }

@@ -23,7 +23,13 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
         "journalctl" => |ctx| {
             let (flags, _) = options(&ctx.args(), "un");
             let unit = value(&flags, &["u", "--unit"]).map(services::full_name);
-            let lines: Vec<String> = ctx.system().journal.iter().filter(|(u, _)| unit.as_ref().is_none_or(|w| w == u)).map(|(u, t)| format!("{}: {t}", u.trim_end_matches(".service"))).collect();
+            let lines: Vec<String> = ctx
+                .system()
+                .journal
+                .iter()
+                .filter(|(u, _)| unit.as_ref().is_none_or(|w| w == u))
+                .map(|(u, t)| format!("{}: {t}", u.trim_end_matches(".service")))
+                .collect();
             for line in lines {
                 ctx.outln(line);
             }
@@ -48,7 +54,12 @@ pub struct Sshd;
 
 fn host_keys(ctx: &Exec, config: &Config) -> Vec<String> {
     let system = ctx.system();
-    config.host_key_files().iter().map(|p| system.files.text(p)).filter(|t| t.contains("PRIVATE KEY")).collect()
+    config
+        .host_key_files()
+        .iter()
+        .map(|p| system.files.text(p))
+        .filter(|t| t.contains("PRIVATE KEY"))
+        .collect()
 }
 
 impl Program for Sshd {
@@ -88,7 +99,11 @@ impl Program for Sshd {
             Some(running) if by_socket => running.ports.clone(),
             _ => config.ports(),
         };
-        system.sshd = Some(Running { config, host_keys: keys, ports });
+        system.sshd = Some(Running {
+            config,
+            host_keys: keys,
+            ports,
+        });
         Ok(())
     }
 
@@ -100,13 +115,18 @@ impl Program for Sshd {
 }
 
 fn exec(ctx: &Exec, unit: &str, key: &str) -> Vec<Vec<String>> {
-    services::values(&ctx.system().files, unit, "Service", key).iter().filter_map(|l| shlex::split(l.trim_start_matches(['-', '@', '+', '!']))).collect()
+    services::values(&ctx.system().files, unit, "Service", key)
+        .iter()
+        .filter_map(|l| shlex::split(l.trim_start_matches(['-', '@', '+', '!'])))
+        .collect()
 }
 
 /// Starts a unit. The error is for the journal.
 pub fn start(ctx: &mut Exec, name: &str) -> Result<(), String> {
     let located = services::locate(&ctx.system().files, name);
-    let Some((path, unit)) = located else { return Err(format!("Unit {} not found.", services::full_name(name))) };
+    let Some((path, unit)) = located else {
+        return Err(format!("Unit {} not found.", services::full_name(name)));
+    };
     if path == "/dev/null" {
         return Err(format!("Unit {unit} is masked."));
     }
@@ -115,10 +135,22 @@ pub fn start(ctx: &mut Exec, name: &str) -> Result<(), String> {
     }
     let result = launch(ctx, &unit);
     let pid = ctx.machine.next_pid();
-    let kind = services::values(&ctx.system().files, &unit, "Service", "Type").pop().unwrap_or_default();
-    let remains = kind != "oneshot" || services::values(&ctx.system().files, &unit, "Service", "RemainAfterExit").pop().is_some_and(|v| v == "yes");
+    let kind = services::values(&ctx.system().files, &unit, "Service", "Type")
+        .pop()
+        .unwrap_or_default();
+    let remains = kind != "oneshot"
+        || services::values(&ctx.system().files, &unit, "Service", "RemainAfterExit")
+            .pop()
+            .is_some_and(|v| v == "yes");
     let mut system = ctx.system();
-    system.services.units.insert(unit.clone(), Unit { active: result.is_ok() && remains, failed: result.is_err(), pid });
+    system.services.units.insert(
+        unit.clone(),
+        Unit {
+            active: result.is_ok() && remains,
+            failed: result.is_err(),
+            pid,
+        },
+    );
     match &result {
         Ok(()) => system.log(&unit, format!("Started {unit}.")),
         Err(words) => system.log(&unit, words.clone()),
@@ -132,13 +164,19 @@ fn launch(ctx: &mut Exec, unit: &str) -> Result<(), String> {
         let config = Config::read(&ctx.system().files)?;
         let keys = host_keys(ctx, &config);
         let ports = config.ports();
-        ctx.system().sshd = Some(Running { config, host_keys: keys, ports });
+        ctx.system().sshd = Some(Running {
+            config,
+            host_keys: keys,
+            ports,
+        });
         return Ok(());
     }
     if !unit.ends_with(".service") {
         return Ok(());
     }
-    let kind = services::values(&ctx.system().files, unit, "Service", "Type").pop().unwrap_or_default();
+    let kind = services::values(&ctx.system().files, unit, "Service", "Type")
+        .pop()
+        .unwrap_or_default();
     let commands = exec(ctx, unit, "ExecStart");
     if commands.is_empty() {
         return Err(format!("{unit} has no ExecStart= setting. Refusing."));
@@ -151,14 +189,19 @@ fn launch(ctx: &mut Exec, unit: &str) -> Result<(), String> {
         };
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let content = ctx.system().files.text(&path);
-        let program = content.strip_prefix(crate::machine::launch::MARKER).and_then(|n| ctx.machine.program(n.trim()));
+        let program = content
+            .strip_prefix(crate::machine::launch::MARKER)
+            .and_then(|n| ctx.machine.program(n.trim()));
         match program {
             Some(program) if kind != "oneshot" => program.start(&mut child)?,
             None if kind != "oneshot" => {}
             _ => {
                 let (status, _, err) = child.capture(&words, b"");
                 if status != 0 {
-                    return Err(format!("{}Main process exited, code=exited, status={status}", String::from_utf8_lossy(&err)));
+                    return Err(format!(
+                        "{}Main process exited, code=exited, status={status}",
+                        String::from_utf8_lossy(&err)
+                    ));
                 }
             }
         }
@@ -168,7 +211,9 @@ fn launch(ctx: &mut Exec, unit: &str) -> Result<(), String> {
 
 fn stop(ctx: &mut Exec, name: &str) -> Result<(), String> {
     let located = services::locate(&ctx.system().files, name);
-    let Some((_, unit)) = located else { return Err(format!("Unit {} not loaded.", services::full_name(name))) };
+    let Some((_, unit)) = located else {
+        return Err(format!("Unit {} not loaded.", services::full_name(name)));
+    };
     let was = ctx.system().services.units.remove(&unit).is_some_and(|u| u.active);
     if unit == "ssh.socket" {
         ctx.system().sshd = None;
@@ -180,7 +225,10 @@ fn stop(ctx: &mut Exec, name: &str) -> Result<(), String> {
         }
         for argv in exec(ctx, &unit, "ExecStart") {
             let content = ctx.system().files.text(&argv[0]);
-            if let Some(program) = content.strip_prefix(crate::machine::launch::MARKER).and_then(|n| ctx.machine.program(n.trim())) {
+            if let Some(program) = content
+                .strip_prefix(crate::machine::launch::MARKER)
+                .and_then(|n| ctx.machine.program(n.trim()))
+            {
                 program.stop(&mut ctx.machine.root_process());
             }
         }
@@ -190,7 +238,9 @@ fn stop(ctx: &mut Exec, name: &str) -> Result<(), String> {
 
 fn reload(ctx: &mut Exec, name: &str) -> Result<(), String> {
     let located = services::locate(&ctx.system().files, name);
-    let Some((_, unit)) = located else { return Err(format!("Unit {} not found.", services::full_name(name))) };
+    let Some((_, unit)) = located else {
+        return Err(format!("Unit {} not found.", services::full_name(name)));
+    };
     if !ctx.system().services.active(&unit) {
         return Err(format!("{unit} is not active, cannot reload."));
     }
@@ -209,15 +259,25 @@ fn reload(ctx: &mut Exec, name: &str) -> Result<(), String> {
 
 fn links(ctx: &Exec, unit: &str) -> Vec<String> {
     let system = ctx.system();
-    let mut out: Vec<String> = services::values(&system.files, unit, "Install", "WantedBy").iter().flat_map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).map(|t| format!("/etc/systemd/system/{t}.wants/{unit}")).collect();
-    out.extend(services::values(&system.files, unit, "Install", "Alias").iter().map(|a| format!("/etc/systemd/system/{a}")));
+    let mut out: Vec<String> = services::values(&system.files, unit, "Install", "WantedBy")
+        .iter()
+        .flat_map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .map(|t| format!("/etc/systemd/system/{t}.wants/{unit}"))
+        .collect();
+    out.extend(
+        services::values(&system.files, unit, "Install", "Alias")
+            .iter()
+            .map(|a| format!("/etc/systemd/system/{a}")),
+    );
     out
 }
 
 /// Enables or disables a unit by its links.
 pub fn enable(ctx: &mut Exec, name: &str, on: bool) -> Result<(), String> {
     let located = services::locate(&ctx.system().files, name);
-    let Some((path, unit)) = located else { return Err(format!("Unit {} does not exist", services::full_name(name))) };
+    let Some((path, unit)) = located else {
+        return Err(format!("Unit {} does not exist", services::full_name(name)));
+    };
     let root = Credentials::root();
     for link in links(ctx, &unit) {
         let mut system = ctx.system();
@@ -225,14 +285,21 @@ pub fn enable(ctx: &mut Exec, name: &str, on: bool) -> Result<(), String> {
         let result = match (on, there) {
             (true, false) => {
                 let dir = crate::machine::model::files::split(&link).0.to_owned();
-                system.files.mkdir_all(&dir, 0o755).and_then(|()| system.files.symlink(&root, &path, &link).map(|_| ()))
+                system
+                    .files
+                    .mkdir_all(&dir, 0o755)
+                    .and_then(|()| system.files.symlink(&root, &path, &link).map(|_| ()))
             }
             (false, true) => system.files.unlink(&root, &link),
             _ => continue,
         };
         drop(system);
         result.map_err(|e| format!("{link}: {e}"))?;
-        ctx.errln(if on { format!("Created symlink '{link}' → '{path}'.") } else { format!("Removed '{link}'.") });
+        ctx.errln(if on {
+            format!("Created symlink '{link}' → '{path}'.")
+        } else {
+            format!("Removed '{link}'.")
+        });
     }
     Ok(())
 }
@@ -243,7 +310,22 @@ fn systemctl(ctx: &mut Exec) -> i32 {
         rest.push("list-units".into());
     }
     let verb = rest.remove(0);
-    let changes = matches!(verb.as_str(), "start" | "stop" | "restart" | "reload" | "reload-or-restart" | "try-restart" | "enable" | "disable" | "mask" | "unmask" | "daemon-reload" | "reboot" | "poweroff");
+    let changes = matches!(
+        verb.as_str(),
+        "start"
+            | "stop"
+            | "restart"
+            | "reload"
+            | "reload-or-restart"
+            | "try-restart"
+            | "enable"
+            | "disable"
+            | "mask"
+            | "unmask"
+            | "daemon-reload"
+            | "reboot"
+            | "poweroff"
+    );
     if changes && ctx.user.uid != 0 {
         ctx.errln(format!("Failed to {verb}: Access denied"));
         return 4;
@@ -256,7 +338,13 @@ fn systemctl(ctx: &mut Exec) -> i32 {
             return 0;
         }
         "list-units" | "list-unit-files" => {
-            let lines: Vec<String> = ctx.system().services.units.iter().map(|(n, u)| format!("{n} loaded {}", if u.active { "active running" } else { "inactive dead" })).collect();
+            let lines: Vec<String> = ctx
+                .system()
+                .services
+                .units
+                .iter()
+                .map(|(n, u)| format!("{n} loaded {}", if u.active { "active running" } else { "inactive dead" }))
+                .collect();
             for line in lines {
                 ctx.outln(line);
             }
@@ -295,13 +383,29 @@ fn systemctl(ctx: &mut Exec) -> i32 {
                 let root = Credentials::root();
                 // Masking twice is masking once.
                 let _ = system.files.unlink(&root, &link);
-                if verb == "mask" { system.files.symlink(&root, "/dev/null", &link).map(|_| ()).map_err(|e| e.to_string()) } else { Ok(()) }
+                if verb == "mask" {
+                    system
+                        .files
+                        .symlink(&root, "/dev/null", &link)
+                        .map(|_| ())
+                        .map_err(|e| e.to_string())
+                } else {
+                    Ok(())
+                }
             }
             "is-active" | "is-failed" => {
-                let failed = unit.as_ref().is_some_and(|u| ctx.system().services.units.get(u).is_some_and(|u| u.failed));
+                let failed = unit
+                    .as_ref()
+                    .is_some_and(|u| ctx.system().services.units.get(u).is_some_and(|u| u.failed));
                 one_active |= if verb == "is-active" { active } else { failed };
                 if !quiet {
-                    ctx.outln(if active { "active" } else if failed { "failed" } else { "inactive" });
+                    ctx.outln(if active {
+                        "active"
+                    } else if failed {
+                        "failed"
+                    } else {
+                        "inactive"
+                    });
                 }
                 Ok(())
             }
@@ -326,7 +430,10 @@ fn systemctl(ctx: &mut Exec) -> i32 {
             }
             "status" => {
                 match &unit {
-                    Some(u) => ctx.outln(format!("● {u}\n     Active: {}", if active { "active (running)" } else { "inactive (dead)" })),
+                    Some(u) => ctx.outln(format!(
+                        "● {u}\n     Active: {}",
+                        if active { "active (running)" } else { "inactive (dead)" }
+                    )),
                     None => {
                         ctx.errln(format!("Unit {} could not be found.", services::full_name(&name)));
                         return 4;
@@ -342,17 +449,29 @@ fn systemctl(ctx: &mut Exec) -> i32 {
                     ("LoadState", if unit.is_some() { "loaded" } else { "not-found" }.to_owned()),
                     ("ActiveState", if active { "active" } else { "inactive" }.to_owned()),
                     ("SubState", if active { "running" } else { "dead" }.to_owned()),
-                    ("UnitFileState", services::enabled_state(&ctx.system().files, &name).unwrap_or_default().to_owned()),
+                    (
+                        "UnitFileState",
+                        services::enabled_state(&ctx.system().files, &name).unwrap_or_default().to_owned(),
+                    ),
                 ];
-                let wanted: Vec<String> = flags.iter().filter(|(f, _)| f == "p" || f == "--property").flat_map(|(_, v)| v.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
+                let wanted: Vec<String> = flags
+                    .iter()
+                    .filter(|(f, _)| f == "p" || f == "--property")
+                    .flat_map(|(_, v)| v.split(',').map(str::to_owned).collect::<Vec<_>>())
+                    .collect();
                 for (key, text) in pairs.iter().filter(|(k, _)| wanted.is_empty() || wanted.iter().any(|w| w == k)) {
-                    ctx.outln(if has(&flags, &["--value"]) { text.clone() } else { format!("{key}={text}") });
+                    ctx.outln(if has(&flags, &["--value"]) {
+                        text.clone()
+                    } else {
+                        format!("{key}={text}")
+                    });
                 }
                 Ok(())
             }
             "cat" => {
                 let text = services::locate(&ctx.system().files, &name).map(|(p, _)| ctx.system().files.text(&p));
-                text.map(|t| ctx.out(t)).ok_or_else(|| format!("No files found for {}.", services::full_name(&name)))
+                text.map(|t| ctx.out(t))
+                    .ok_or_else(|| format!("No files found for {}.", services::full_name(&name)))
             }
             other => {
                 ctx.errln(format!("Unknown command verb '{other}'."));
@@ -375,5 +494,9 @@ fn systemctl(ctx: &mut Exec) -> i32 {
 
 /// The name that the distribution gives the SSH daemon's unit.
 pub fn ssh_unit(family: Family) -> &'static str {
-    if matches!(family, Family::Debian | Family::Ubuntu) { "ssh.service" } else { "sshd.service" }
+    if matches!(family, Family::Debian | Family::Ubuntu) {
+        "ssh.service"
+    } else {
+        "sshd.service"
+    }
 }
