@@ -5,3 +5,4 @@
 
 pub mod bastion;
 pub mod machine;
+pub mod salt;
