@@ -1,6 +1,6 @@
 //! Jinja and YAML, with what Salt puts into templates: `grains`, `pillar` and a few filters.
 
-use minijinja::value::{Value as Jinja, ValueKind, from_args};
+use minijinja::value::{Serde, Value as Jinja, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use serde_json::{Map, Value, json};
 
@@ -38,7 +38,8 @@ fn method(_: &mut State, value: &Jinja, name: &str, args: &[Jinja]) -> Result<Ji
 pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result<String, String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
+    // As in Salt, a template's last line feed stays.
+    environment.set_syntax(minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default());
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_unknown_method_callback(method);
     // Not the built-in one, which escapes for HTML.
@@ -47,7 +48,7 @@ pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result
     data.insert("grains".into(), context.grains.clone());
     data.insert("pillar".into(), context.pillar.clone());
     data.extend(more.clone());
-    environment.render_str(text, Jinja::from_serialize(&data)).map_err(|error| {
+    environment.render_str(text, Jinja::from(Serde(&data))).map_err(|error| {
         let what = match error.kind() {
             ErrorKind::SyntaxError => format!("Jinja syntax error: {}", error.detail().unwrap_or("invalid syntax")),
             ErrorKind::UndefinedError => format!("Jinja variable {}", error.detail().unwrap_or("is undefined")),
