@@ -117,7 +117,11 @@ impl Handler for Jump {
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let authorized = &self.shared.authorized;
         let known = authorized.is_empty() || authorized.iter().any(|a| a.key_data() == key.public_key.key_data());
-        Ok(if known && user == self.shared.user { Auth::Accept } else { Auth::reject() })
+        Ok(if known && user == self.shared.user {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        })
     }
 
     async fn channel_open_direct_tcpip(
@@ -130,13 +134,20 @@ impl Handler for Jump {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let (Ok(address), Ok(port)) = (host_to_connect.trim_matches(['[', ']']).parse::<IpAddr>(), u16::try_from(port_to_connect)) else {
+        let (Ok(address), Ok(port)) = (
+            host_to_connect.trim_matches(['[', ']']).parse::<IpAddr>(),
+            u16::try_from(port_to_connect),
+        ) else {
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
         };
         let shared = self.shared.clone();
         // An IPv6 machine sees an IPv6 peer.
-        let from = if address.is_ipv6() == shared.seen_as.is_ipv6() { shared.seen_as } else { IpAddr::from([0xfd77, 0, 0, 0, 0, 0, 0, 1]) };
+        let from = if address.is_ipv6() == shared.seen_as.is_ipv6() {
+            shared.seen_as
+        } else {
+            IpAddr::from([0xfd77, 0, 0, 0, 0, 0, 0, 1])
+        };
         tokio::spawn(async move {
             match shared.network.connect(address, port, from) {
                 Connect::Accepted(mut machine) => {

@@ -120,46 +120,127 @@ impl ImageKind {
         };
         let root = super::model::users::Credentials::root();
         let f = &mut system.files;
-        for dir in ["/usr/bin", "/usr/sbin", "/usr/lib/systemd/system", "/usr/local/bin", "/usr/local/sbin", "/etc/ssh", "/etc/sudoers.d", "/etc/systemd/system", "/etc/sysctl.d", "/etc/default", "/var/lib", "/var/log", "/var/cache", "/dev", "/proc", "/sys", "/run", "/home", "/srv", "/opt", "/mnt"] {
+        for dir in [
+            "/usr/bin",
+            "/usr/sbin",
+            "/usr/lib/systemd/system",
+            "/usr/local/bin",
+            "/usr/local/sbin",
+            "/etc/ssh",
+            "/etc/sudoers.d",
+            "/etc/systemd/system",
+            "/etc/sysctl.d",
+            "/etc/default",
+            "/var/lib",
+            "/var/log",
+            "/var/cache",
+            "/dev",
+            "/proc",
+            "/sys",
+            "/run",
+            "/home",
+            "/srv",
+            "/opt",
+            "/mnt",
+        ] {
             f.mkdir_all(dir, 0o755)?;
         }
         f.mkdir(&root, "/root", 0o700)?;
         f.mkdir(&root, "/tmp", 0o1777)?;
         f.mkdir(&root, "/var/tmp", 0o1777)?;
-        for (link, target) in [("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/etc/os-release", "../usr/lib/os-release"), ("/var/run", "/run")] {
+        for (link, target) in [
+            ("/bin", "usr/bin"),
+            ("/sbin", "usr/sbin"),
+            ("/lib", "usr/lib"),
+            ("/etc/os-release", "../usr/lib/os-release"),
+            ("/var/run", "/run"),
+        ] {
             f.symlink(&root, target, link)?;
         }
-        for (path, device) in [("/dev/null", Device::Null), ("/dev/zero", Device::Zero), ("/dev/full", Device::Full), ("/dev/urandom", Device::Random), ("/dev/random", Device::Random)] {
+        for (path, device) in [
+            ("/dev/null", Device::Null),
+            ("/dev/zero", Device::Zero),
+            ("/dev/full", Device::Full),
+            ("/dev/urandom", Device::Random),
+            ("/dev/random", Device::Random),
+        ] {
             f.device(path, device)?;
         }
         f.put("/usr/lib/os-release", self.os_release(), 0o644)?;
         f.put("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n", 0o644)?;
-        let admin = if matches!(self.family(), Family::Debian | Family::Ubuntu) { "sudo:x:27:" } else { "wheel:x:10:" };
-        f.put("/etc/group", format!("root:x:0:\ndaemon:x:1:\n{admin}\nadm:x:4:\nshadow:x:42:\nsystemd-journal:x:101:\nusers:x:984:\nnogroup:x:65534:\n"), 0o644)?;
-        f.put("/etc/shadow", "root:*:20400:0:99999:7:::\ndaemon:*:20400:0:99999:7:::\nnobody:*:20400:0:99999:7:::\nsshd:!:20400::::::\n", 0o640)?;
+        let admin = if matches!(self.family(), Family::Debian | Family::Ubuntu) {
+            "sudo:x:27:"
+        } else {
+            "wheel:x:10:"
+        };
+        f.put(
+            "/etc/group",
+            format!("root:x:0:\ndaemon:x:1:\n{admin}\nadm:x:4:\nshadow:x:42:\nsystemd-journal:x:101:\nusers:x:984:\nnogroup:x:65534:\n"),
+            0o644,
+        )?;
+        f.put(
+            "/etc/shadow",
+            "root:*:20400:0:99999:7:::\ndaemon:*:20400:0:99999:7:::\nnobody:*:20400:0:99999:7:::\nsshd:!:20400::::::\n",
+            0o640,
+        )?;
         f.put("/etc/shells", "/bin/sh\n/bin/bash\n/usr/bin/bash\n", 0o644)?;
         f.put("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644)?;
         f.put("/etc/localtime", "UTC", 0o644)?;
         f.put("/etc/skel/.bashrc", "# ~/.bashrc\n", 0o644)?;
-        let sudoers = if matches!(self.family(), Family::Debian | Family::Ubuntu) { "%sudo ALL=(ALL:ALL) ALL" } else { "%wheel ALL=(ALL) ALL" };
-        f.put("/etc/sudoers", format!("Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n{sudoers}\n@includedir /etc/sudoers.d\n"), 0o440)?;
-        let sftp = if matches!(self.family(), Family::Debian | Family::Ubuntu) { "/usr/lib/openssh/sftp-server" } else { "/usr/libexec/openssh/sftp-server" };
+        let sudoers = if matches!(self.family(), Family::Debian | Family::Ubuntu) {
+            "%sudo ALL=(ALL:ALL) ALL"
+        } else {
+            "%wheel ALL=(ALL) ALL"
+        };
+        f.put(
+            "/etc/sudoers",
+            format!("Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n{sudoers}\n@includedir /etc/sudoers.d\n"),
+            0o440,
+        )?;
+        let sftp = if matches!(self.family(), Family::Debian | Family::Ubuntu) {
+            "/usr/lib/openssh/sftp-server"
+        } else {
+            "/usr/libexec/openssh/sftp-server"
+        };
         f.put("/etc/ssh/sshd_config", format!("Include /etc/ssh/sshd_config.d/*.conf\n\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem sftp {sftp}\n"), 0o644)?;
         f.put("/etc/ssh/sshd_config.d/50-cloud-init.conf", "PasswordAuthentication no\n", 0o600)?;
         match self.family() {
             Family::Debian | Family::Ubuntu => {
-                let (uri, keyring) = if self.family() == Family::Debian { ("http://deb.debian.org/debian", "debian-archive-keyring.gpg") } else { ("http://archive.ubuntu.com/ubuntu", "ubuntu-archive-keyring.gpg") };
+                let (uri, keyring) = if self.family() == Family::Debian {
+                    ("http://deb.debian.org/debian", "debian-archive-keyring.gpg")
+                } else {
+                    ("http://archive.ubuntu.com/ubuntu", "ubuntu-archive-keyring.gpg")
+                };
                 f.put(&format!("/usr/share/keyrings/{keyring}"), "keyring\n", 0o644)?;
                 let name = self.default_user();
-                f.put(&format!("/etc/apt/sources.list.d/{name}.sources"), format!("Types: deb\nURIs: {uri}\nSuites: {}\nComponents: main\nSigned-By: /usr/share/keyrings/{keyring}\n", self.codename()), 0o644)?;
+                f.put(
+                    &format!("/etc/apt/sources.list.d/{name}.sources"),
+                    format!(
+                        "Types: deb\nURIs: {uri}\nSuites: {}\nComponents: main\nSigned-By: /usr/share/keyrings/{keyring}\n",
+                        self.codename()
+                    ),
+                    0o644,
+                )?;
                 f.put("/etc/default/locale", "LANG=C.UTF-8\n", 0o644)?;
-                f.put("/etc/locale.gen", "# en_US.UTF-8 UTF-8\n# en_GB.UTF-8 UTF-8\n# de_DE.UTF-8 UTF-8\n", 0o644)?;
+                f.put(
+                    "/etc/locale.gen",
+                    "# en_US.UTF-8 UTF-8\n# en_GB.UTF-8 UTF-8\n# de_DE.UTF-8 UTF-8\n",
+                    0o644,
+                )?;
                 f.put("/etc/timezone", "Etc/UTC\n", 0o644)?;
             }
             Family::Arch => {
                 f.put("/etc/pacman.conf", "[options]\nHoldPkg = pacman glibc\nArchitecture = auto\nSigLevel = Required DatabaseOptional\n\n[core]\nInclude = /etc/pacman.d/mirrorlist\n\n[extra]\nInclude = /etc/pacman.d/mirrorlist\n", 0o644)?;
-                f.put("/etc/pacman.d/mirrorlist", "Server = https://geo.mirror.pkgbuild.com/$repo/os/$arch\n", 0o644)?;
-                f.put("/etc/locale.gen", "#en_US.UTF-8 UTF-8\n#en_GB.UTF-8 UTF-8\n#de_DE.UTF-8 UTF-8\n", 0o644)?;
+                f.put(
+                    "/etc/pacman.d/mirrorlist",
+                    "Server = https://geo.mirror.pkgbuild.com/$repo/os/$arch\n",
+                    0o644,
+                )?;
+                f.put(
+                    "/etc/locale.gen",
+                    "#en_US.UTF-8 UTF-8\n#en_GB.UTF-8 UTF-8\n#de_DE.UTF-8 UTF-8\n",
+                    0o644,
+                )?;
                 f.put("/etc/locale.conf", "LANG=C.UTF-8\n", 0o644)?;
             }
             Family::Fedora => {
@@ -183,7 +264,10 @@ impl ImageKind {
         };
         match self.family() {
             Family::Debian => enabled.push(("sysinit", "systemd-timesyncd.service")),
-            Family::Ubuntu => enabled.extend([("sysinit", "systemd-timesyncd.service"), ("multi-user", "unattended-upgrades.service")]),
+            Family::Ubuntu => enabled.extend([
+                ("sysinit", "systemd-timesyncd.service"),
+                ("multi-user", "unattended-upgrades.service"),
+            ]),
             Family::Arch => enabled.push(("sysinit", "systemd-timesyncd.service")),
             Family::Fedora => enabled.push(("multi-user", "chronyd.service")),
         }

@@ -30,7 +30,11 @@ pub fn find(ctx: &Exec, command: &str) -> Result<String, NotStarted> {
     let system = ctx.system();
     let check = |path: &str| -> Result<(), Errno> {
         let stat = system.files.stat(&ctx.user, path, true)?;
-        if stat.is_dir() || !stat.allows(&ctx.user, 1) { Err(Errno::Access) } else { Ok(()) }
+        if stat.is_dir() || !stat.allows(&ctx.user, 1) {
+            Err(Errno::Access)
+        } else {
+            Ok(())
+        }
     };
     if command.contains('/') {
         let path = ctx.path(command);
@@ -103,7 +107,9 @@ pub fn run_file(ctx: &mut Exec, path: &str) -> i32 {
     let text = String::from_utf8_lossy(&content);
     if let Some(line) = text.strip_prefix("#!") {
         let line = line.lines().next().unwrap_or_default().trim();
-        let (interpreter, argument) = line.split_once(char::is_whitespace).map_or((line, None), |(a, b)| (a, Some(b.trim().to_owned())));
+        let (interpreter, argument) = line
+            .split_once(char::is_whitespace)
+            .map_or((line, None), |(a, b)| (a, Some(b.trim().to_owned())));
         let mut argv = vec![interpreter.to_owned()];
         argv.extend(argument);
         argv.push(path.to_owned());

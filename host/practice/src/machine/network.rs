@@ -80,9 +80,14 @@ impl Internet {
     pub fn new(salt_version: &str) -> Self {
         let base = "https://packages.broadcom.com/artifactory";
         let mut internet = Self::default();
-        let salt: Vec<packages::Package> =
-            ["salt-common", "salt-master", "salt-minion", "salt-ssh", "salt"].iter().filter_map(|n| packages::salt(n, salt_version)).collect();
-        internet.repositories.insert(format!("{base}/saltproject-deb"), salt.iter().filter(|p| p.name != "salt").cloned().collect());
+        let salt: Vec<packages::Package> = ["salt-common", "salt-master", "salt-minion", "salt-ssh", "salt"]
+            .iter()
+            .filter_map(|n| packages::salt(n, salt_version))
+            .collect();
+        internet.repositories.insert(
+            format!("{base}/saltproject-deb"),
+            salt.iter().filter(|p| p.name != "salt").cloned().collect(),
+        );
         let rpm = salt.iter().filter(|p| p.name != "salt-common").cloned().map(|mut p| {
             for d in &mut p.depends {
                 "salt".clone_into(d);
@@ -91,7 +96,10 @@ impl Internet {
             p
         });
         internet.repositories.insert(format!("{base}/saltproject-rpm"), rpm.collect());
-        internet.pages.insert(format!("{base}/api/security/keypair/SaltProjectKey/public"), ARMORED_KEY.as_bytes().to_vec());
+        internet.pages.insert(
+            format!("{base}/api/security/keypair/SaltProjectKey/public"),
+            ARMORED_KEY.as_bytes().to_vec(),
+        );
         internet.pages.insert(
             "https://github.com/saltstack/salt-install-guide/releases/latest/download/salt.repo".into(),
             format!("[salt-repo-3007-sts]\nname=Salt Repo\nbaseurl={base}/saltproject-rpm/\nenabled=1\ngpgcheck=1\ngpgkey={base}/api/security/keypair/SaltProjectKey/public\n").into_bytes(),
@@ -100,30 +108,55 @@ impl Internet {
         let archive = programs::archive::onedir();
         let sum = programs::archive::sha256(&archive);
         let dir = format!("{base}/saltproject-generic/onedir/{salt_version}");
-        internet.pages.insert(format!("{base}/saltproject-generic/onedir/"), format!("<a href=\"{salt_version}/\">{salt_version}/</a>\n").into_bytes());
-        internet.pages.insert(format!("{dir}/{name}.sha256"), format!("{sum}  {name}\n").into_bytes());
-        internet.pages.insert(format!("{dir}/salt-{salt_version}_SHA256"), format!("{sum}  {name}\n").into_bytes());
+        internet.pages.insert(
+            format!("{base}/saltproject-generic/onedir/"),
+            format!("<a href=\"{salt_version}/\">{salt_version}/</a>\n").into_bytes(),
+        );
+        internet
+            .pages
+            .insert(format!("{dir}/{name}.sha256"), format!("{sum}  {name}\n").into_bytes());
+        internet
+            .pages
+            .insert(format!("{dir}/salt-{salt_version}_SHA256"), format!("{sum}  {name}\n").into_bytes());
         internet.pages.insert(format!("{dir}/{name}"), archive);
         internet
     }
 
     /// Fetches a URL.
     pub fn fetch(&self, url: &str) -> Result<Vec<u8>, Refusal> {
-        let host = url::Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
+        let host = url::Url::parse(url)
+            .ok()
+            .and_then(|u| u.host_str().map(str::to_owned))
+            .unwrap_or_default();
         if self.down.contains(&host) {
             return Err(Refusal::Unreachable);
         }
         if let Some(page) = self.pages.get(url) {
             return Ok(page.clone());
         }
-        let known = self.pages.keys().chain(self.repositories.keys()).any(|u| url::Url::parse(u).is_ok_and(|u| u.host_str() == Some(&host)));
-        let public = ["deb.debian.org", "archive.ubuntu.com", "mirrors.fedoraproject.org", "geo.mirror.pkgbuild.com", "security.debian.org"];
-        Err(if known || public.contains(&host.as_str()) { Refusal::Status(404) } else { Refusal::Unresolved })
+        let known = self
+            .pages
+            .keys()
+            .chain(self.repositories.keys())
+            .any(|u| url::Url::parse(u).is_ok_and(|u| u.host_str() == Some(&host)));
+        let public = [
+            "deb.debian.org",
+            "archive.ubuntu.com",
+            "mirrors.fedoraproject.org",
+            "geo.mirror.pkgbuild.com",
+            "security.debian.org",
+        ];
+        Err(if known || public.contains(&host.as_str()) {
+            Refusal::Status(404)
+        } else {
+            Refusal::Unresolved
+        })
     }
 }
 
 /// A well-formed armored block that stands for a signing key.
-pub const ARMORED_KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nc2ltdWxhdGVkIHNpZ25pbmcga2V5IG9mIFNhbHQgUHJvamVjdA==\n-----END PGP PUBLIC KEY BLOCK-----\n";
+pub const ARMORED_KEY: &str =
+    "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nc2ltdWxhdGVkIHNpZ25pbmcga2V5IG9mIFNhbHQgUHJvamVjdA==\n-----END PGP PUBLIC KEY BLOCK-----\n";
 
 /// One machine.
 pub struct Machine {
@@ -140,7 +173,10 @@ pub struct Machine {
 
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Machine").field("id", &self.spec.id).field("name", &self.spec.name).finish_non_exhaustive()
+        f.debug_struct("Machine")
+            .field("id", &self.spec.id)
+            .field("name", &self.spec.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,7 +212,10 @@ impl Machine {
         let pace = self.network().map_or(Duration::ZERO, |n| n.pace());
         Exec {
             argv: Vec::new(),
-            env: BTreeMap::from([("PATH".into(), super::launch::DEFAULT_PATH.into()), ("LANG".into(), "C.UTF-8".into())]),
+            env: BTreeMap::from([
+                ("PATH".into(), super::launch::DEFAULT_PATH.into()),
+                ("LANG".into(), "C.UTF-8".into()),
+            ]),
             cwd: "/".into(),
             umask: 0o022,
             user: Credentials::root(),
@@ -194,7 +233,11 @@ impl Machine {
     pub fn script(self: &Arc<Self>, text: &str) -> (i32, String, String) {
         let mut ctx = self.root_process();
         let (status, out, err) = ctx.capture(&["/bin/sh", "-c", text], b"");
-        (status, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
+        (
+            status,
+            String::from_utf8_lossy(&out).into_owned(),
+            String::from_utf8_lossy(&err).into_owned(),
+        )
     }
 
     /// Cancelled when the power goes; none while it is off.
@@ -221,11 +264,13 @@ impl Machine {
             }
         }
         let mut ctx = self.root_process();
-        for (_, values) in sysctl::configured(&ctx.system().files.clone()) {
+        let configured = sysctl::configured(&ctx.system().files);
+        for (_, values) in configured {
             for (name, value, _) in values {
                 // The kernel ignores what it does not know; systemd-sysctl says so in the journal.
                 if sysctl::set(&mut ctx.system().files, &Credentials::root(), &name, &value).is_err() {
-                    ctx.system().log("systemd-sysctl.service", format!("Couldn't write '{value}' to '{name}', ignoring"));
+                    ctx.system()
+                        .log("systemd-sysctl.service", format!("Couldn't write '{value}' to '{name}', ignoring"));
                 }
             }
         }
@@ -256,14 +301,24 @@ fn fresh_kernel(system: &mut System, spec: &MachineSpec) -> Result<(), super::mo
     let boot_id = uuid::Uuid::new_v4();
     system.files.put("/proc/sys/kernel/random/boot_id", format!("{boot_id}\n"), 0o444)?;
     system.files.put("/proc/uptime", "12.34 20.00\n", 0o444)?;
-    system.files.put("/proc/sys/kernel/osrelease", format!("{}\n", spec.image.kernel()), 0o444)?;
+    system
+        .files
+        .put("/proc/sys/kernel/osrelease", format!("{}\n", spec.image.kernel()), 0o444)?;
     system.files.put("/proc/1/comm", "systemd\n", 0o444)?;
-    system.files.put("/proc/meminfo", "MemTotal:        2013436 kB\nMemFree:         1513436 kB\nMemAvailable:    1713436 kB\n", 0o444)?;
-    system.files.put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: simulated\n", 0o444)?;
+    system.files.put(
+        "/proc/meminfo",
+        "MemTotal:        2013436 kB\nMemFree:         1513436 kB\nMemAvailable:    1713436 kB\n",
+        0o444,
+    )?;
+    system
+        .files
+        .put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: simulated\n", 0o444)?;
     let name = system.files.text("/etc/hostname");
     let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
     system.files.put("/proc/sys/kernel/hostname", format!("{name}\n"), 0o644)?;
-    system.console.push_str(&format!("[    0.000000] Linux version {} (simulated)\n", spec.image.kernel()));
+    system
+        .console
+        .push_str(&format!("[    0.000000] Linux version {} (simulated)\n", spec.image.kernel()));
     Ok(())
 }
 
@@ -352,7 +407,9 @@ impl Network {
 
     /// Connects to a port of a machine.
     pub fn connect(&self, address: IpAddr, port: u16, from: IpAddr) -> Connect {
-        let Some(machine) = self.at(address) else { return Connect::Filtered };
+        let Some(machine) = self.at(address) else {
+            return Connect::Filtered;
+        };
         let Some(power) = machine.power() else { return Connect::Filtered };
         match self.reachable(address, port, from) {
             Verdict::Drop => return Connect::Filtered,

@@ -4,7 +4,7 @@
 //! system for as long as one step takes, never while it reads or writes a stream: a stream may be a file of that same system.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -71,7 +71,11 @@ impl Pipe {
             }
             let room = self.bound.map_or(usize::MAX, |b| b.saturating_sub(state.bytes.len()));
             if room == 0 {
-                state = self.moved.wait_timeout(state, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
+                state = self
+                    .moved
+                    .wait_timeout(state, Duration::from_millis(50))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
                 continue;
             }
             let (now, later) = data.split_at(room.min(data.len()));
@@ -100,7 +104,11 @@ impl Pipe {
             if state.writer_gone || cancel.status().is_some() {
                 return Vec::new();
             }
-            state = self.moved.wait_timeout(state, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .moved
+                .wait_timeout(state, Duration::from_millis(50))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         let mut n = max.min(state.bytes.len());
         if let Some(at) = until.and_then(|u| state.bytes.iter().take(n).position(|b| *b == u)) {
@@ -290,7 +298,14 @@ pub struct Cancel {
 impl Cancel {
     /// A new process group. One second of the machine's time takes `pace`.
     pub fn new(pace: Duration) -> Self {
-        Self { signal: Arc::default(), clock: Arc::default(), deadline: None, expired: Arc::default(), parent: None, pace }
+        Self {
+            signal: Arc::default(),
+            clock: Arc::default(),
+            deadline: None,
+            expired: Arc::default(),
+            parent: None,
+            pace,
+        }
     }
 
     /// A process that ends when `limit` of the machine's time has passed.
@@ -393,7 +408,10 @@ impl Exec {
 
     /// The program's name without its directory, as messages begin.
     pub fn name(&self) -> String {
-        self.argv.first().map(|a| a.rsplit('/').next().unwrap_or(a).to_owned()).unwrap_or_default()
+        self.argv
+            .first()
+            .map(|a| a.rsplit('/').next().unwrap_or(a).to_owned())
+            .unwrap_or_default()
     }
 
     /// Writes to standard output.
@@ -436,7 +454,11 @@ impl Exec {
     /// An absolute path.
     pub fn path(&self, path: &str) -> String {
         // Symbolic links below a `..` are the tree's business; a trailing slash matters there too.
-        let mut joined = if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.cwd) };
+        let mut joined = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.cwd)
+        };
         if !joined.contains("..") {
             let slash = joined.ends_with('/') && joined.len() > 1;
             joined = absolute("/", &joined);
@@ -468,7 +490,11 @@ impl Exec {
 
     /// A child of this process with other arguments.
     pub fn child(&self, argv: Vec<String>) -> Self {
-        Self { argv, write_error: None, ..self.clone() }
+        Self {
+            argv,
+            write_error: None,
+            ..self.clone()
+        }
     }
 
     /// Runs another program, found as `execvp` finds it, with this one's streams; its exit status.

@@ -28,7 +28,11 @@ pub(super) fn new_host_key() -> Option<(String, String)> {
 
 /// Serves one connection until it ends or the power goes.
 pub(super) async fn serve(machine: Arc<Machine>, running: Running, stream: DuplexStream, from: IpAddr, power: CancellationToken) {
-    let keys: Vec<PrivateKey> = running.host_keys.iter().filter_map(|k| k.parse().ok().or_else(|| russh::keys::decode_secret_key(k, None).ok())).collect();
+    let keys: Vec<PrivateKey> = running
+        .host_keys
+        .iter()
+        .filter_map(|k| k.parse().ok().or_else(|| russh::keys::decode_secret_key(k, None).ok()))
+        .collect();
     if keys.is_empty() {
         return;
     }
@@ -52,7 +56,14 @@ pub(super) async fn serve(machine: Arc<Machine>, running: Running, stream: Duple
         inactivity_timeout: None,
         ..Config::default()
     };
-    let handler = Connection { machine, running, from, user: None, channels: HashMap::new(), dead: CancellationToken::new() };
+    let handler = Connection {
+        machine,
+        running,
+        from,
+        user: None,
+        channels: HashMap::new(),
+        dead: CancellationToken::new(),
+    };
     let dead = handler.dead.clone();
     let session = russh::server::run_stream(Arc::new(config), stream, handler).await;
     if let Ok(mut session) = session {
@@ -103,7 +114,9 @@ impl Connection {
         self.running.config.authorized_keys(&system.files, user).iter().any(|line| {
             // Options may stand before the key.
             let words: Vec<&str> = line.split_whitespace().collect();
-            let start = words.iter().position(|w| w.starts_with("ssh-") || w.starts_with("ecdsa-") || w.starts_with("sk-"));
+            let start = words
+                .iter()
+                .position(|w| w.starts_with("ssh-") || w.starts_with("ecdsa-") || w.starts_with("sk-"));
             start
                 .and_then(|s| words.get(s..s + 2))
                 .and_then(|pair| PublicKey::from_openssh(&pair.join(" ")).ok())
@@ -112,7 +125,9 @@ impl Connection {
     }
 
     fn execute(&mut self, channel: ChannelId, command: Option<String>, session: &mut Session) {
-        let (Some(open), Some(user)) = (self.channels.get(&channel), self.user.clone()) else { return };
+        let (Some(open), Some(user)) = (self.channels.get(&channel), self.user.clone()) else {
+            return;
+        };
         let handle = session.handle();
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<(bool, Vec<u8>)>(64);
         let sink = |error: bool| -> Output {
@@ -130,15 +145,26 @@ impl Connection {
         ctx.stdout = sink(false);
         ctx.stderr = sink(true);
         ctx.cancel = open.cancel.clone();
-        drop(sink);
         drop(sender);
-        let path = if user.uid == 0 { launch::DEFAULT_PATH.to_owned() } else { "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games".to_owned() };
+        let path = if user.uid == 0 {
+            launch::DEFAULT_PATH.to_owned()
+        } else {
+            "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games".to_owned()
+        };
         {
             let system = lock(&self.machine.system);
             ctx.user = users::credentials(&system.files, &user);
-            ctx.cwd = if system.files.exists(&user.home) { user.home.clone() } else { "/".into() };
+            ctx.cwd = if system.files.exists(&user.home) {
+                user.home.clone()
+            } else {
+                "/".into()
+            };
         }
-        let shell = if user.shell.is_empty() { "/bin/sh".to_owned() } else { user.shell.clone() };
+        let shell = if user.shell.is_empty() {
+            "/bin/sh".to_owned()
+        } else {
+            user.shell.clone()
+        };
         ctx.env = [
             ("PATH", path),
             ("HOME", user.home.clone()),
@@ -147,15 +173,24 @@ impl Connection {
             ("SHELL", shell.clone()),
             ("LANG", "C.UTF-8".to_owned()),
             ("SSH_CLIENT", format!("{} 40000 22", self.from)),
-            ("SSH_CONNECTION", format!("{} 40000 {} 22", self.from, self.machine.spec.addresses.first().map(IpAddr::to_string).unwrap_or_default())),
+            (
+                "SSH_CONNECTION",
+                format!(
+                    "{} 40000 {} 22",
+                    self.from,
+                    self.machine.spec.addresses.first().map(IpAddr::to_string).unwrap_or_default()
+                ),
+            ),
         ]
         .into_iter()
         .map(|(k, v)| (k.to_owned(), v))
         .chain(open.environment.clone())
         .collect();
+        // The daemon starts the shell by its path and calls it by its name.
+        let shell_name = shell.rsplit('/').next().unwrap_or("sh").to_owned();
         ctx.argv = match command {
-            Some(text) => vec![shell, "-c".into(), text],
-            None => vec![shell, "-s".into()],
+            Some(text) => vec![shell_name, "-c".into(), text],
+            None => vec![shell_name, "-s".into()],
         };
         let hangs = lock(&self.machine.faults).hangs_after_login;
         let done = tokio::task::spawn_blocking(move || {
@@ -163,11 +198,15 @@ impl Connection {
                 ctx.cancel.wait(None);
                 return 137;
             }
-            launch::run(&mut ctx)
+            launch::run_file(&mut ctx, &shell)
         });
         tokio::spawn(async move {
             while let Some((error, data)) = receiver.recv().await {
-                let sent = if error { handle.extended_data(channel, 1, data).await.is_ok() } else { handle.data(channel, data).await.is_ok() };
+                let sent = if error {
+                    handle.extended_data(channel, 1, data).await.is_ok()
+                } else {
+                    handle.data(channel, data).await.is_ok()
+                };
                 if !sent {
                     break;
                 }
@@ -186,7 +225,11 @@ impl Handler for Connection {
     type Error = russh::Error;
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
-        Ok(if self.key_is_good(user, offer.public_key) { Auth::Accept } else { Auth::reject() })
+        Ok(if self.key_is_good(user, offer.public_key) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
@@ -202,9 +245,21 @@ impl Handler for Connection {
         Ok(Auth::reject())
     }
 
-    async fn channel_open_session(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle, _session: &mut Session) -> Result<(), Self::Error> {
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
         let pace = self.machine.network().map_or(Duration::ZERO, |n| n.pace());
-        self.channels.insert(channel.id(), Open { pipe: Pipe::new(None), cancel: Cancel::new(pace), environment: Vec::new() });
+        self.channels.insert(
+            channel.id(),
+            Open {
+                pipe: Pipe::new(None),
+                cancel: Cancel::new(pace),
+                environment: Vec::new(),
+            },
+        );
         reply.accept().await;
         Ok(())
     }

@@ -162,7 +162,11 @@ const ROOT: Ino = 1;
 
 /// An absolute path without `.`, `..` (lexically) and doubled slashes.
 pub fn absolute(cwd: &str, path: &str) -> String {
-    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{cwd}/{path}") };
+    let joined = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("{cwd}/{path}")
+    };
     let mut parts: Vec<&str> = Vec::new();
     for part in joined.split('/') {
         match part {
@@ -189,8 +193,21 @@ pub fn split(path: &str) -> (&str, &str) {
 impl Files {
     /// An empty tree that holds `limit` bytes at most.
     pub fn new(limit: u64) -> Self {
-        let root = Inode { kind: Kind::Directory(BTreeMap::new()), mode: 0o755, uid: 0, gid: 0, links: 2, changed: 0 };
-        Self { inodes: HashMap::from([(ROOT, root)]), next: 2, used: 0, limit, clock: 1 }
+        let root = Inode {
+            kind: Kind::Directory(BTreeMap::new()),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            links: 2,
+            changed: 0,
+        };
+        Self {
+            inodes: HashMap::from([(ROOT, root)]),
+            next: 2,
+            used: 0,
+            limit,
+            clock: 1,
+        }
     }
 
     /// Bytes in use and the limit.
@@ -230,11 +247,18 @@ impl Files {
             }
             let next = *entries.get(*part).ok_or(Errno::NotFound)?;
             let last = index + 1 == parts.len() && !path.ends_with('/');
-            if let Some(Inode { kind: Kind::Symlink(target), .. }) = self.inodes.get(&next)
+            if let Some(Inode {
+                kind: Kind::Symlink(target),
+                ..
+            }) = self.inodes.get(&next)
                 && (!last || follow)
             {
                 let base: String = so_far.iter().map(|(n, _)| format!("/{n}")).collect();
-                let joined = if target.starts_with('/') { target.clone() } else { format!("{base}/{target}") };
+                let joined = if target.starts_with('/') {
+                    target.clone()
+                } else {
+                    format!("{base}/{target}")
+                };
                 let rest = parts[index + 1..].join("/");
                 let whole = if rest.is_empty() { joined } else { format!("{joined}/{rest}") };
                 return self.walk(who, &whole, follow, depth + 1);
@@ -290,7 +314,16 @@ impl Files {
             Kind::Symlink(target) => ('l', target.len() as u64),
             Kind::Device(_) => ('c', 0),
         };
-        Ok(Stat { ino, kind, mode: node.mode, uid: node.uid, gid: node.gid, size, links: node.links, changed: node.changed })
+        Ok(Stat {
+            ino,
+            kind,
+            mode: node.mode,
+            uid: node.uid,
+            gid: node.gid,
+            size,
+            links: node.links,
+            changed: node.changed,
+        })
     }
 
     /// Whether there is something at `path`, as root sees it.
@@ -314,7 +347,9 @@ impl Files {
 
     /// The content as text, as root sees it; empty where there is no such file.
     pub fn text(&self, path: &str) -> String {
-        self.read(&Credentials::root(), path).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default()
+        self.read(&Credentials::root(), path)
+            .map(|c| String::from_utf8_lossy(&c).into_owned())
+            .unwrap_or_default()
     }
 
     /// The names in a directory, sorted.
@@ -362,8 +397,22 @@ impl Files {
         self.next += 1;
         self.clock += 1;
         self.used += 64;
-        self.inodes.insert(ino, Inode { kind, mode, uid: who.uid, gid, links: if directory { 2 } else { 1 }, changed: self.clock });
-        if let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&parent) {
+        self.inodes.insert(
+            ino,
+            Inode {
+                kind,
+                mode,
+                uid: who.uid,
+                gid,
+                links: if directory { 2 } else { 1 },
+                changed: self.clock,
+            },
+        );
+        if let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&parent)
+        {
             entries.insert(name, ino);
         }
         Ok(ino)
@@ -391,7 +440,11 @@ impl Files {
             return Err(Errno::NotPermitted);
         }
         let (parent, name) = self.parent_for_change(who, path)?;
-        let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&parent) else {
+        let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&parent)
+        else {
             return Err(Errno::NotDirectory);
         };
         if entries.contains_key(&name) {
@@ -531,7 +584,11 @@ impl Files {
         let Some(node) = self.inodes.get_mut(&ino) else { return };
         node.links = node.links.saturating_sub(1);
         if node.links == 0 || matches!(node.kind, Kind::Directory(_)) {
-            let size = if let Kind::File(content) = &node.kind { content.len() as u64 } else { 0 };
+            let size = if let Kind::File(content) = &node.kind {
+                content.len() as u64
+            } else {
+                0
+            };
             self.used = self.used.saturating_sub(size + 64);
             self.inodes.remove(&ino);
         }
@@ -547,7 +604,11 @@ impl Files {
         if self.sticky_forbids(who, parent, ino) {
             return Err(Errno::NotPermitted);
         }
-        if let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&parent) {
+        if let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&parent)
+        {
             entries.remove(&name);
         }
         self.forget(ino);
@@ -557,7 +618,9 @@ impl Files {
     /// Removes an empty directory.
     pub fn rmdir(&mut self, who: &Credentials, path: &str) -> Result<(), Errno> {
         let ino = self.lookup(who, path, false)?;
-        let (parent, name) = self.parent_for_change(who, path).map_err(|e| if e == Errno::Exists { Errno::Busy } else { e })?;
+        let (parent, name) = self
+            .parent_for_change(who, path)
+            .map_err(|e| if e == Errno::Exists { Errno::Busy } else { e })?;
         match &self.inodes[&ino].kind {
             Kind::Directory(entries) if !entries.is_empty() => return Err(Errno::NotEmpty),
             Kind::Directory(_) => {}
@@ -566,7 +629,11 @@ impl Files {
         if self.sticky_forbids(who, parent, ino) {
             return Err(Errno::NotPermitted);
         }
-        if let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&parent) {
+        if let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&parent)
+        {
             entries.remove(&name);
         }
         self.forget(ino);
@@ -614,10 +681,18 @@ impl Files {
             }
             self.forget(there);
         }
-        if let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&old_parent) {
+        if let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&old_parent)
+        {
             entries.remove(&old_name);
         }
-        if let Some(Inode { kind: Kind::Directory(entries), .. }) = self.inodes.get_mut(&new_parent) {
+        if let Some(Inode {
+            kind: Kind::Directory(entries),
+            ..
+        }) = self.inodes.get_mut(&new_parent)
+        {
             entries.insert(new_name, ino);
         }
         Ok(())

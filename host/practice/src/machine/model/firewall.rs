@@ -129,7 +129,10 @@ impl Tokens {
         }
         match self.next() {
             Some(found) if found == wanted => Ok(()),
-            found => Err(format!("syntax error, unexpected {}, expecting {wanted}", describe(found.as_deref()))),
+            found => Err(format!(
+                "syntax error, unexpected {}, expecting {wanted}",
+                describe(found.as_deref())
+            )),
         }
     }
 
@@ -200,7 +203,14 @@ impl Ruleset {
                 Some("define") => {
                     let name = tokens.next().unwrap_or_default();
                     tokens.expect("=")?;
-                    defines.push((name, tokens.statement().into_iter().filter(|t| !matches!(t.as_str(), "{" | "}" | ",")).collect()));
+                    defines.push((
+                        name,
+                        tokens
+                            .statement()
+                            .into_iter()
+                            .filter(|t| !matches!(t.as_str(), "{" | "}" | ","))
+                            .collect(),
+                    ));
                 }
                 Some("add") => {}
                 Some("table") => result.table(&mut tokens, &defines)?,
@@ -221,9 +231,16 @@ impl Ruleset {
             std::mem::replace(&mut family, "ip".into())
         };
         if self.table_mut(&family, &name).is_none() {
-            self.tables.push(Table { family: family.clone(), name: name.clone(), sets: Vec::new(), chains: Vec::new() });
+            self.tables.push(Table {
+                family: family.clone(),
+                name: name.clone(),
+                sets: Vec::new(),
+                chains: Vec::new(),
+            });
         }
-        let Some(table) = self.table_mut(&family, &name) else { return Ok(()) };
+        let Some(table) = self.table_mut(&family, &name) else {
+            return Ok(());
+        };
         if tokens.peek() != Some("{") {
             return Ok(());
         }
@@ -335,7 +352,13 @@ fn render(tokens: &[String]) -> String {
 
 fn chain_body(table: &mut Table, name: String, tokens: &mut Tokens, defines: &[(String, Vec<String>)]) -> Parsed<()> {
     let mut chain = table.chains.iter().position(|c| c.name == name).map_or_else(
-        || Chain { name: name.clone(), header: None, input: false, policy: Verdict::Accept, rules: Vec::new() },
+        || Chain {
+            name: name.clone(),
+            header: None,
+            input: false,
+            policy: Verdict::Accept,
+            rules: Vec::new(),
+        },
         |at| table.chains.remove(at),
     );
     loop {
@@ -350,8 +373,17 @@ fn chain_body(table: &mut Table, name: String, tokens: &mut Tokens, defines: &[(
         let statement = tokens.statement();
         match statement.first().map(String::as_str) {
             Some("type") => {
-                let priority = statement.iter().skip_while(|t| *t != "priority").skip(1).cloned().collect::<Vec<_>>();
-                let priority = if priority.len() == 1 && priority[0] == "0" { "filter".to_owned() } else { priority.join(" ") };
+                let priority = statement
+                    .iter()
+                    .skip_while(|t| *t != "priority")
+                    .skip(1)
+                    .cloned()
+                    .collect::<Vec<_>>();
+                let priority = if priority.len() == 1 && priority[0] == "0" {
+                    "filter".to_owned()
+                } else {
+                    priority.join(" ")
+                };
                 let hook = statement.iter().skip_while(|t| *t != "hook").nth(1).cloned().unwrap_or_default();
                 let kind = statement.get(1).cloned().unwrap_or_default();
                 chain.input = hook == "input" && kind == "filter";
@@ -380,7 +412,10 @@ fn values(tokens: &[String], defines: &[(String, Vec<String>)], sets: &[(String,
     let mut out = Vec::new();
     for token in tokens.iter().filter(|t| !matches!(t.as_str(), "{" | "}" | ",")) {
         if let Some(name) = token.strip_prefix('$') {
-            let (_, found) = defines.iter().find(|(n, _)| n == name).ok_or_else(|| format!("unknown identifier '{name}'"))?;
+            let (_, found) = defines
+                .iter()
+                .find(|(n, _)| n == name)
+                .ok_or_else(|| format!("unknown identifier '{name}'"))?;
             out.extend(found.clone());
         } else if let Some(name) = token.strip_prefix('@') {
             let (_, found, _) = sets.iter().find(|(n, ..)| n == name).ok_or("No such file or directory")?;
@@ -394,7 +429,12 @@ fn values(tokens: &[String], defines: &[(String, Vec<String>)], sets: &[(String,
 
 fn port(text: &str) -> Parsed<u16> {
     let known = [("ssh", 22), ("http", 80), ("https", 443), ("domain", 53)];
-    known.iter().find(|(n, _)| *n == text).map(|(_, p)| *p).or_else(|| text.parse().ok()).ok_or_else(|| format!("Could not resolve service: {text}"))
+    known
+        .iter()
+        .find(|(n, _)| *n == text)
+        .map(|(_, p)| *p)
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| format!("Could not resolve service: {text}"))
 }
 
 fn rule(tokens: &[String], sets: &[(String, Vec<String>, String)], defines: &[(String, Vec<String>)]) -> Parsed<Rule> {
@@ -446,7 +486,11 @@ fn rule(tokens: &[String], sets: &[(String, Vec<String>, String)], defines: &[(S
                 at += 2;
                 let states = operand(&mut at)?;
                 if !states.iter().any(|s| s == "new") {
-                    matches.push(if states.iter().any(|s| s == "established") { Match::Established } else { Match::Never });
+                    matches.push(if states.iter().any(|s| s == "established") {
+                        Match::Established
+                    } else {
+                        Match::Never
+                    });
                 }
                 continue;
             }
@@ -470,10 +514,15 @@ fn rule(tokens: &[String], sets: &[(String, Vec<String>, String)], defines: &[(S
                 at += 2;
                 let mut nets = Vec::new();
                 for value in operand(&mut at)? {
-                    let net = value.parse::<IpNet>().ok().or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from));
+                    let net = value
+                        .parse::<IpNet>()
+                        .ok()
+                        .or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from));
                     let net = net.ok_or_else(|| format!("Could not resolve hostname: {value}"))?;
                     if matches!(net, IpNet::V4(_)) != (one == "ip") {
-                        return Err(format!("Could not resolve hostname: Address family for hostname not supported: {value}"));
+                        return Err(format!(
+                            "Could not resolve hostname: Address family for hostname not supported: {value}"
+                        ));
                     }
                     nets.push(net);
                 }
@@ -498,5 +547,9 @@ fn rule(tokens: &[String], sets: &[(String, Vec<String>, String)], defines: &[(S
         }
         at += 1;
     }
-    Ok(Rule { text: render(tokens), matches, verdict })
+    Ok(Rule {
+        text: render(tokens),
+        matches,
+        verdict,
+    })
 }

@@ -53,17 +53,31 @@ const UNIT: &str = "[Unit]\nDescription={d}\n\n[Service]\nType={t}\nExecStart={e
 
 /// A unit file.
 pub fn unit(description: &str, kind: &str, exec: &str, target: &str) -> String {
-    UNIT.replace("{d}", description).replace("{t}", kind).replace("{e}", exec).replace("{w}", target)
+    UNIT.replace("{d}", description)
+        .replace("{t}", kind)
+        .replace("{e}", exec)
+        .replace("{w}", target)
 }
 
 /// The line format of the tables below: name, version, programs, dependencies, started units; fields by `|`, items by blanks.
 fn line(text: &str) -> Option<Package> {
     let fields: Vec<&str> = text.split('|').map(str::trim).collect();
-    let [name, version, programs, depends, starts] = fields[..] else { return None };
+    let [name, version, programs, depends, starts] = fields[..] else {
+        return None;
+    };
     let items = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let programs: Vec<String> = items(programs).into_iter().map(|p| if p.starts_with('/') { p } else { format!("/usr/bin/{p}") }).collect();
-    let mut package =
-        Package { name: name.into(), version: version.into(), programs, files: Vec::new(), depends: items(depends), starts: items(starts) };
+    let programs: Vec<String> = items(programs)
+        .into_iter()
+        .map(|p| if p.starts_with('/') { p } else { format!("/usr/bin/{p}") })
+        .collect();
+    let mut package = Package {
+        name: name.into(),
+        version: version.into(),
+        programs,
+        files: Vec::new(),
+        depends: items(depends),
+        starts: items(starts),
+    };
     add_files(&mut package);
     Some(package)
 }
@@ -73,7 +87,11 @@ fn add_files(package: &mut Package) {
     let mut put = |path: String, content: String| package.files.push((path, content, 0o644));
     match package.name.as_str() {
         "openssh-server" | "openssh" => {
-            let name = if package.starts.iter().any(|s| s == "ssh.service" || s == "ssh.socket") { "ssh" } else { "sshd" };
+            let name = if package.starts.iter().any(|s| s == "ssh.service" || s == "ssh.socket") {
+                "ssh"
+            } else {
+                "sshd"
+            };
             let mut text = unit("OpenBSD Secure Shell server", "notify", "/usr/sbin/sshd -D", "multi-user.target");
             if name == "ssh" {
                 text.push_str("Alias=sshd.service\n");
@@ -83,34 +101,77 @@ fn add_files(package: &mut Package) {
         }
         "nftables" => {
             put(format!("{units}/nftables.service"), "[Unit]\nDescription=nftables\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/sbin/nft -f {conf}\nExecReload=/usr/sbin/nft -f {conf}\nExecStop=/usr/sbin/nft flush ruleset\n\n[Install]\nWantedBy=sysinit.target\n".replace("{conf}", if package.version.contains(".fc") { "/etc/sysconfig/nftables.conf" } else { "/etc/nftables.conf" }));
-            let conf = if package.version.contains(".fc") { "/etc/sysconfig/nftables.conf" } else { "/etc/nftables.conf" };
+            let conf = if package.version.contains(".fc") {
+                "/etc/sysconfig/nftables.conf"
+            } else {
+                "/etc/nftables.conf"
+            };
             put(conf.into(), "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter;\n\t}\n}\n".into());
         }
         "chrony" => {
-            let name = if package.version.contains("ubuntu") || package.starts.iter().any(|s| s == "chrony.service") { "chrony" } else { "chronyd" };
+            let name = if package.version.contains("ubuntu") || package.starts.iter().any(|s| s == "chrony.service") {
+                "chrony"
+            } else {
+                "chronyd"
+            };
             let text = unit("chrony, an NTP client/server", "notify", "/usr/sbin/chronyd", "multi-user.target");
             put(format!("{units}/{name}.service"), text);
         }
         "systemd-timesyncd" | "systemd" => {
-            put(format!("{units}/systemd-timesyncd.service"), unit("Network Time Synchronization", "notify", "/usr/lib/systemd/systemd-timesyncd", "sysinit.target"));
+            put(
+                format!("{units}/systemd-timesyncd.service"),
+                unit(
+                    "Network Time Synchronization",
+                    "notify",
+                    "/usr/lib/systemd/systemd-timesyncd",
+                    "sysinit.target",
+                ),
+            );
             package.programs.push("/usr/lib/systemd/systemd-timesyncd".into());
         }
         "unattended-upgrades" => put(
             format!("{units}/unattended-upgrades.service"),
-            unit("Unattended Upgrades Shutdown", "simple", "/usr/bin/unattended-upgrade", "multi-user.target"),
+            unit(
+                "Unattended Upgrades Shutdown",
+                "simple",
+                "/usr/bin/unattended-upgrade",
+                "multi-user.target",
+            ),
         ),
         "dnf-automatic" | "dnf5-plugin-automatic" => {
-            let name = if package.name == "dnf-automatic" { "dnf-automatic" } else { "dnf5-automatic" };
-            put(format!("{units}/{name}.service"), "[Unit]\nDescription=automatic updates\n\n[Service]\nType=oneshot\nExecStart=/usr/bin/dnf upgrade -y\n".into());
-            put(format!("{units}/{name}.timer"), format!("[Unit]\nDescription={name} timer\n\n[Timer]\nOnCalendar=*-*-* 6:00\n\n[Install]\nWantedBy=timers.target\n"));
+            let name = if package.name == "dnf-automatic" {
+                "dnf-automatic"
+            } else {
+                "dnf5-automatic"
+            };
+            put(
+                format!("{units}/{name}.service"),
+                "[Unit]\nDescription=automatic updates\n\n[Service]\nType=oneshot\nExecStart=/usr/bin/dnf upgrade -y\n".into(),
+            );
+            put(
+                format!("{units}/{name}.timer"),
+                format!("[Unit]\nDescription={name} timer\n\n[Timer]\nOnCalendar=*-*-* 6:00\n\n[Install]\nWantedBy=timers.target\n"),
+            );
         }
         "salt-master" | "salt-minion" => {
             let name = package.name.clone();
-            put(format!("{units}/{name}.service"), unit(&name, "notify", &format!("/usr/bin/{name}"), "multi-user.target"));
-            put(format!("/etc/salt/{}", name.trim_start_matches("salt-")), "# default configuration\n".into());
+            put(
+                format!("{units}/{name}.service"),
+                unit(&name, "notify", &format!("/usr/bin/{name}"), "multi-user.target"),
+            );
+            put(
+                format!("/etc/salt/{}", name.trim_start_matches("salt-")),
+                "# default configuration\n".into(),
+            );
         }
-        "fail2ban" => put(format!("{units}/fail2ban.service"), unit("Fail2Ban Service", "simple", "/usr/bin/fail2ban-server", "multi-user.target")),
-        "firewalld" => put(format!("{units}/firewalld.service"), unit("firewalld", "dbus", "/usr/sbin/firewalld", "multi-user.target")),
+        "fail2ban" => put(
+            format!("{units}/fail2ban.service"),
+            unit("Fail2Ban Service", "simple", "/usr/bin/fail2ban-server", "multi-user.target"),
+        ),
+        "firewalld" => put(
+            format!("{units}/firewalld.service"),
+            unit("firewalld", "dbus", "/usr/sbin/firewalld", "multi-user.target"),
+        ),
         _ => {}
     }
 }
@@ -273,21 +334,93 @@ pub fn salt(name: &str, version: &str) -> Option<Package> {
         "salt-ssh" => "salt-ssh",
         _ => return None,
     };
-    let depends = if matches!(name, "salt-common" | "salt") { "" } else { "salt-common" };
-    line(&format!("{name}|{version}|{programs}|{depends}|{}.service", if depends.is_empty() { "" } else { name }))
-        .map(|mut p| {
-            p.starts.retain(|s| s != ".service");
-            p
-        })
+    let depends = if matches!(name, "salt-common" | "salt") {
+        ""
+    } else {
+        "salt-common"
+    };
+    line(&format!(
+        "{name}|{version}|{programs}|{depends}|{}.service",
+        if depends.is_empty() { "" } else { name }
+    ))
+    .map(|mut p| {
+        p.starts.retain(|s| s != ".service");
+        p
+    })
 }
 
 /// What the images have installed.
 pub fn preinstalled(image: ImageKind) -> Vec<&'static str> {
-    let mut names = vec!["bash", "coreutils", "grep", "sed", "findutils", "diffutils", "tar", "gzip", "kmod", "util-linux", "systemd", "sudo", "cloud-init", "tzdata", "ca-certificates"];
+    let mut names = vec![
+        "bash",
+        "coreutils",
+        "grep",
+        "sed",
+        "findutils",
+        "diffutils",
+        "tar",
+        "gzip",
+        "kmod",
+        "util-linux",
+        "systemd",
+        "sudo",
+        "cloud-init",
+        "tzdata",
+        "ca-certificates",
+    ];
     names.extend(match image.family() {
-        Family::Arch => &["pacman", "archlinux-keyring", "shadow", "openssh", "curl", "glibc", "xz", "gnupg", "procps", "iproute2", "linux", "hostname"][..],
-        Family::Fedora => &["dnf5", "rpm", "shadow-utils", "openssh-server", "openssh", "openssh-clients", "curl", "chrony", "glibc-common", "python3", "iproute", "procps-ng", "hostname", "gnupg2", "xz", "kernel-core", "nftables"],
-        _ => &["apt", "dpkg", "debconf", "dash", "passwd", "openssh-server", "openssh-client", "libc-bin", "python3", "iproute2", "procps", "hostname", "locales", "systemd-timesyncd", "xz-utils", "debian-archive-keyring", "curl"],
+        Family::Arch => &[
+            "pacman",
+            "archlinux-keyring",
+            "shadow",
+            "openssh",
+            "curl",
+            "glibc",
+            "xz",
+            "gnupg",
+            "procps",
+            "iproute2",
+            "linux",
+            "hostname",
+        ][..],
+        Family::Fedora => &[
+            "dnf5",
+            "rpm",
+            "shadow-utils",
+            "openssh-server",
+            "openssh",
+            "openssh-clients",
+            "curl",
+            "chrony",
+            "glibc-common",
+            "python3",
+            "iproute",
+            "procps-ng",
+            "hostname",
+            "gnupg2",
+            "xz",
+            "kernel-core",
+            "nftables",
+        ],
+        _ => &[
+            "apt",
+            "dpkg",
+            "debconf",
+            "dash",
+            "passwd",
+            "openssh-server",
+            "openssh-client",
+            "libc-bin",
+            "python3",
+            "iproute2",
+            "procps",
+            "hostname",
+            "locales",
+            "systemd-timesyncd",
+            "xz-utils",
+            "debian-archive-keyring",
+            "curl",
+        ],
     });
     if image.family() == Family::Ubuntu {
         names.extend(["unattended-upgrades", "gnupg", "gpg"]);
@@ -300,7 +433,9 @@ pub fn unpack(system: &mut System, package: &Package, manual: bool) -> Result<()
     let mut paths = Vec::new();
     for path in &package.programs {
         let name = super::files::split(path).1;
-        system.files.put(path, program_file(name), if matches!(name, "sudo" | "su") { 0o4755 } else { 0o755 })?;
+        system
+            .files
+            .put(path, program_file(name), if matches!(name, "sudo" | "su") { 0o4755 } else { 0o755 })?;
         paths.push(path.clone());
     }
     for (path, content, mode) in &package.files {
@@ -310,13 +445,22 @@ pub fn unpack(system: &mut System, package: &Package, manual: bool) -> Result<()
         paths.push(path.clone());
     }
     let manual = manual || system.packages.installed.get(&package.name).is_some_and(|i| i.manual);
-    system.packages.installed.insert(package.name.clone(), Installed { version: package.version.clone(), paths, manual });
+    system.packages.installed.insert(
+        package.name.clone(),
+        Installed {
+            version: package.version.clone(),
+            paths,
+            manual,
+        },
+    );
     Ok(())
 }
 
 /// Takes a package's files away, configuration excepted.
 pub fn remove(system: &mut System, name: &str) -> bool {
-    let Some(old) = system.packages.installed.remove(name) else { return false };
+    let Some(old) = system.packages.installed.remove(name) else {
+        return false;
+    };
     for path in old.paths.iter().filter(|p| !p.starts_with("/etc/")) {
         // Another package may have brought the same path, and then it stays.
         if !system.packages.installed.values().any(|i| i.paths.contains(path)) {

@@ -36,12 +36,21 @@ impl Services {
 }
 
 /// Where unit files are, the first found wins.
-pub const DIRECTORIES: &[&str] = &["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+pub const DIRECTORIES: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
 
 /// The full name.
 pub fn full_name(name: &str) -> String {
     let known = [".service", ".socket", ".timer", ".target", ".mount", ".path", ".slice"];
-    if known.iter().any(|k| name.ends_with(k)) { name.to_owned() } else { format!("{name}.service") }
+    if known.iter().any(|k| name.ends_with(k)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
+    }
 }
 
 /// The unit's file and its real name (an alias is a symbolic link); none where there is no such unit.
@@ -64,7 +73,9 @@ pub fn locate(files: &Files, name: &str) -> Option<(String, String)> {
 
 /// The values of a key in a section of a unit file with its drop-ins; an empty value clears what came before.
 pub fn values(files: &Files, name: &str, section: &str, key: &str) -> Vec<String> {
-    let Some((path, real)) = locate(files, name) else { return Vec::new() };
+    let Some((path, real)) = locate(files, name) else {
+        return Vec::new();
+    };
     let mut texts = vec![files.text(&path)];
     for dir in DIRECTORIES.iter().rev() {
         let dropins = format!("{dir}/{real}.d");
@@ -103,12 +114,15 @@ pub fn enabled_state(files: &Files, name: &str) -> Option<&'static str> {
     }
     let root = Credentials::root();
     let linked = files.list(&root, "/etc/systemd/system").unwrap_or_default().iter().any(|dir| {
-        (dir.ends_with(".wants") || dir.ends_with(".requires")) && files.stat(&root, &format!("/etc/systemd/system/{dir}/{real}"), false).is_ok()
+        (dir.ends_with(".wants") || dir.ends_with(".requires"))
+            && files.stat(&root, &format!("/etc/systemd/system/{dir}/{real}"), false).is_ok()
     });
     if linked {
         return Some("enabled");
     }
-    let has_install = ["WantedBy", "RequiredBy", "Also", "Alias"].iter().any(|k| !values(files, &real, "Install", k).is_empty());
+    let has_install = ["WantedBy", "RequiredBy", "Also", "Alias"]
+        .iter()
+        .any(|k| !values(files, &real, "Install", k).is_empty());
     Some(if has_install { "disabled" } else { "static" })
 }
 
@@ -117,7 +131,10 @@ pub fn wanted(files: &Files) -> Vec<String> {
     let root = Credentials::root();
     let mut out: Vec<String> = Vec::new();
     for target in ["sysinit", "sockets", "timers", "basic", "multi-user"] {
-        for name in files.list(&root, &format!("/etc/systemd/system/{target}.target.wants")).unwrap_or_default() {
+        for name in files
+            .list(&root, &format!("/etc/systemd/system/{target}.target.wants"))
+            .unwrap_or_default()
+        {
             if !out.contains(&name) {
                 out.push(name);
             }

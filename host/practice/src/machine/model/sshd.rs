@@ -93,12 +93,35 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 const YES_NO: &[&str] = &[
-    "usepam", "pubkeyauthentication", "passwordauthentication", "kbdinteractiveauthentication", "challengeresponseauthentication", "printmotd", "x11forwarding",
-    "permitemptypasswords", "strictmodes", "usedns", "tcpkeepalive", "gssapiauthentication", "allowagentforwarding", "hostbasedauthentication",
-    "disableforwarding", "ignorerhosts",
+    "usepam",
+    "pubkeyauthentication",
+    "passwordauthentication",
+    "kbdinteractiveauthentication",
+    "challengeresponseauthentication",
+    "printmotd",
+    "x11forwarding",
+    "permitemptypasswords",
+    "strictmodes",
+    "usedns",
+    "tcpkeepalive",
+    "gssapiauthentication",
+    "allowagentforwarding",
+    "hostbasedauthentication",
+    "disableforwarding",
+    "ignorerhosts",
 ];
 
-const SEVERAL: &[&str] = &["port", "listenaddress", "hostkey", "acceptenv", "allowusers", "allowgroups", "denyusers", "denygroups", "subsystem"];
+const SEVERAL: &[&str] = &[
+    "port",
+    "listenaddress",
+    "hostkey",
+    "acceptenv",
+    "allowusers",
+    "allowgroups",
+    "denyusers",
+    "denygroups",
+    "subsystem",
+];
 
 impl Config {
     /// Reads `/etc/ssh/sshd_config` and what it includes. An error is what `sshd -t` prints.
@@ -141,7 +164,11 @@ impl Config {
             }
             if key == "include" {
                 for wanted in &arguments {
-                    let wanted = if wanted.starts_with('/') { wanted.clone() } else { format!("/etc/ssh/{wanted}") };
+                    let wanted = if wanted.starts_with('/') {
+                        wanted.clone()
+                    } else {
+                        format!("/etc/ssh/{wanted}")
+                    };
                     for found in glob(files, &wanted) {
                         if !in_match {
                             self.file(files, &found, depth + 1)?;
@@ -162,7 +189,12 @@ impl Config {
             if YES_NO.contains(&key.as_str()) && !matches!(lower.as_str(), "yes" | "no") {
                 return Err(format!("{at}: unsupported option \"{first}\"."));
             }
-            if key == "permitrootlogin" && !matches!(lower.as_str(), "yes" | "no" | "prohibit-password" | "without-password" | "forced-commands-only") {
+            if key == "permitrootlogin"
+                && !matches!(
+                    lower.as_str(),
+                    "yes" | "no" | "prohibit-password" | "without-password" | "forced-commands-only"
+                )
+            {
                 return Err(format!("{at}: unsupported option \"{first}\"."));
             }
             if key == "port" && !first.parse::<u16>().is_ok_and(|p| p > 0) {
@@ -172,7 +204,11 @@ impl Config {
                 return Err(format!("{at}: integer value invalid."));
             }
             if !in_match {
-                let key = if key == "challengeresponseauthentication" { "kbdinteractiveauthentication".to_owned() } else { key };
+                let key = if key == "challengeresponseauthentication" {
+                    "kbdinteractiveauthentication".to_owned()
+                } else {
+                    key
+                };
                 self.values.push((key, arguments));
             }
         }
@@ -186,7 +222,10 @@ impl Config {
     /// The first value of a keyword, or its default.
     pub fn first(&self, key: &str) -> String {
         let default = KNOWN.iter().find(|(k, _)| *k == key).map_or("", |(_, d)| d);
-        self.values.iter().find(|(k, _)| k == key).map_or(default.to_owned(), |(_, v)| v.join(" "))
+        self.values
+            .iter()
+            .find(|(k, _)| k == key)
+            .map_or(default.to_owned(), |(_, v)| v.join(" "))
     }
 
     fn several(&self, key: &str) -> Vec<String> {
@@ -207,7 +246,14 @@ impl Config {
     /// The files of the host keys.
     pub fn host_key_files(&self) -> Vec<String> {
         let named = self.several("hostkey");
-        if named.is_empty() { ["rsa", "ecdsa", "ed25519"].iter().map(|k| format!("/etc/ssh/ssh_host_{k}_key")).collect() } else { named }
+        if named.is_empty() {
+            ["rsa", "ecdsa", "ed25519"]
+                .iter()
+                .map(|k| format!("/etc/ssh/ssh_host_{k}_key"))
+                .collect()
+        } else {
+            named
+        }
     }
 
     /// What `sshd -T` prints.
@@ -294,7 +340,11 @@ impl Config {
         let mut keys = Vec::new();
         for file in self.first("authorizedkeysfile").split_whitespace() {
             let file = file.replace("%u", name).replace("%h", &user.home).replace("%%", "%");
-            let path = if file.starts_with('/') { file } else { format!("{}/{file}", user.home) };
+            let path = if file.starts_with('/') {
+                file
+            } else {
+                format!("{}/{file}", user.home)
+            };
             if self.yes("strictmodes") && !safe(files, &path, &user) {
                 continue;
             }
@@ -302,8 +352,16 @@ impl Config {
             if files.read(&users::credentials(files, &user), &path).is_err() && user.uid != 0 {
                 continue;
             }
-            let text = files.read(&root, &path).map(|c| String::from_utf8_lossy(&c).into_owned()).unwrap_or_default();
-            keys.extend(text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned));
+            let text = files
+                .read(&root, &path)
+                .map(|c| String::from_utf8_lossy(&c).into_owned())
+                .unwrap_or_default();
+            keys.extend(
+                text.lines()
+                    .map(str::trim)
+                    .filter(|l| !l.is_empty() && !l.starts_with('#'))
+                    .map(str::to_owned),
+            );
         }
         keys
     }
@@ -314,7 +372,9 @@ fn safe(files: &Files, path: &str, user: &users::User) -> bool {
     let root = Credentials::root();
     let mut current = path.to_owned();
     loop {
-        let Ok(stat) = files.stat(&root, &current, true) else { return false };
+        let Ok(stat) = files.stat(&root, &current, true) else {
+            return false;
+        };
         if (stat.uid != 0 && stat.uid != user.uid) || stat.mode & 0o022 != 0 {
             return false;
         }
@@ -329,8 +389,16 @@ fn glob(files: &Files, wanted: &str) -> Vec<String> {
     let (dir, name) = super::files::split(wanted);
     let wanted_name = pattern::plain(name);
     if !pattern::is_pattern(&wanted_name) {
-        return if files.exists(wanted) { vec![wanted.to_owned()] } else { Vec::new() };
+        return if files.exists(wanted) {
+            vec![wanted.to_owned()]
+        } else {
+            Vec::new()
+        };
     }
     let names = files.list(&Credentials::root(), dir).unwrap_or_default();
-    names.into_iter().filter(|n| !n.starts_with('.') && pattern::matches(&wanted_name, &n.chars().collect::<Vec<_>>())).map(|n| format!("{dir}/{n}")).collect()
+    names
+        .into_iter()
+        .filter(|n| !n.starts_with('.') && pattern::matches(&wanted_name, &n.chars().collect::<Vec<_>>()))
+        .map(|n| format!("{dir}/{n}"))
+        .collect()
 }

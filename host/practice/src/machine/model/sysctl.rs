@@ -53,7 +53,11 @@ const PER_INTERFACE: &[(&str, &str, &str)] = &[
 pub fn path(name: &str) -> String {
     // The first separator decides which character separates.
     let slash = name.find('/').is_some_and(|s| name.find('.').is_none_or(|d| s < d));
-    if slash { format!("/proc/sys/{name}") } else { format!("/proc/sys/{}", name.replace('/', "\u{1}").replace('.', "/").replace('\u{1}', ".")) }
+    if slash {
+        format!("/proc/sys/{name}")
+    } else {
+        format!("/proc/sys/{}", name.replace('/', "\u{1}").replace('.', "/").replace('\u{1}', "."))
+    }
 }
 
 /// Puts a fresh kernel's parameters there.
@@ -63,7 +67,11 @@ pub fn boot(files: &mut Files) -> Result<(), Errno> {
     }
     for (family, name, value) in PER_INTERFACE {
         for interface in ["all", "default", "eth0", "lo"] {
-            files.put(&format!("/proc/sys/net/{family}/conf/{interface}/{name}"), format!("{value}\n"), 0o644)?;
+            files.put(
+                &format!("/proc/sys/net/{family}/conf/{interface}/{name}"),
+                format!("{value}\n"),
+                0o644,
+            )?;
         }
     }
     Ok(())

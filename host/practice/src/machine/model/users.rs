@@ -17,7 +17,11 @@ pub struct Credentials {
 impl Credentials {
     /// The superuser.
     pub fn root() -> Self {
-        Self { uid: 0, gid: 0, groups: vec![0] }
+        Self {
+            uid: 0,
+            gid: 0,
+            groups: vec![0],
+        }
     }
 }
 
@@ -56,7 +60,9 @@ pub fn users(files: &Files) -> Vec<User> {
         .lines()
         .filter_map(|line| {
             let f: Vec<&str> = line.split(':').collect();
-            let [name, _, uid, gid, gecos, home, shell] = f[..] else { return None };
+            let [name, _, uid, gid, gecos, home, shell] = f[..] else {
+                return None;
+            };
             Some(User {
                 name: name.into(),
                 uid: uid.parse().ok()?,
@@ -107,25 +113,42 @@ pub fn group(files: &Files, name: &str) -> Option<Group> {
 /// What a login of `user` runs as.
 pub fn credentials(files: &Files, user: &User) -> Credentials {
     let mut ids = vec![user.gid];
-    ids.extend(groups(files).into_iter().filter(|g| g.members.contains(&user.name) && g.gid != user.gid).map(|g| g.gid));
-    Credentials { uid: user.uid, gid: user.gid, groups: ids }
+    ids.extend(
+        groups(files)
+            .into_iter()
+            .filter(|g| g.members.contains(&user.name) && g.gid != user.gid)
+            .map(|g| g.gid),
+    );
+    Credentials {
+        uid: user.uid,
+        gid: user.gid,
+        groups: ids,
+    }
 }
 
 /// Names of the groups that `user` is in.
 pub fn group_names(files: &Files, user: &User) -> Vec<String> {
     let ids = credentials(files, user).groups;
     let all = groups(files);
-    ids.iter().filter_map(|id| all.iter().find(|g| g.gid == *id).map(|g| g.name.clone())).collect()
+    ids.iter()
+        .filter_map(|id| all.iter().find(|g| g.gid == *id).map(|g| g.name.clone()))
+        .collect()
 }
 
 /// The name of a user id, or the number.
 pub fn user_name(files: &Files, uid: u32) -> String {
-    users(files).into_iter().find(|u| u.uid == uid).map_or_else(|| uid.to_string(), |u| u.name)
+    users(files)
+        .into_iter()
+        .find(|u| u.uid == uid)
+        .map_or_else(|| uid.to_string(), |u| u.name)
 }
 
 /// The name of a group id, or the number.
 pub fn group_name(files: &Files, gid: u32) -> String {
-    groups(files).into_iter().find(|g| g.gid == gid).map_or_else(|| gid.to_string(), |g| g.name)
+    groups(files)
+        .into_iter()
+        .find(|g| g.gid == gid)
+        .map_or_else(|| gid.to_string(), |g| g.name)
 }
 
 /// The password field of `/etc/shadow`; none where the user has no line.
@@ -167,7 +190,10 @@ pub fn set_line(files: &mut Files, path: &str, name: &str, line: Option<&str>) -
 
 /// Writes a user's line.
 pub fn put_user(files: &mut Files, user: &User) -> Result<(), Errno> {
-    let line = format!("{}:x:{}:{}:{}:{}:{}", user.name, user.uid, user.gid, user.gecos, user.home, user.shell);
+    let line = format!(
+        "{}:x:{}:{}:{}:{}:{}",
+        user.name, user.uid, user.gid, user.gecos, user.home, user.shell
+    );
     set_line(files, "/etc/passwd", &user.name, Some(&line))
 }
 
@@ -186,5 +212,7 @@ pub fn set_password(files: &mut Files, name: &str, field: &str) -> Result<(), Er
 /// The first free id from `from` on that is neither a user nor a group.
 pub fn free_id(files: &Files, from: u32) -> u32 {
     let (users, groups) = (users(files), groups(files));
-    (from..).find(|id| users.iter().all(|u| u.uid != *id) && groups.iter().all(|g| g.gid != *id)).unwrap_or(from)
+    (from..)
+        .find(|id| users.iter().all(|u| u.uid != *id) && groups.iter().all(|g| g.gid != *id))
+        .unwrap_or(from)
 }

@@ -26,7 +26,15 @@ pub fn sha256(data: &[u8]) -> String {
 /// The onedir tarball of Salt.
 pub fn onedir() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    for name in ["salt", "salt-call", "salt-minion", "salt-master", "salt-key", "salt-run", "salt-pip"] {
+    for name in [
+        "salt",
+        "salt-call",
+        "salt-minion",
+        "salt-master",
+        "salt-key",
+        "salt-run",
+        "salt-pip",
+    ] {
         let content = program_file(name);
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
@@ -66,12 +74,18 @@ fn tar(ctx: &mut Exec) -> i32 {
             for path in listed.lines() {
                 let full = crate::machine::model::files::absolute(&dir, path);
                 let system = ctx.system();
-                let Ok(stat) = system.files.stat(&ctx.user, &full, false) else { continue };
+                let Ok(stat) = system.files.stat(&ctx.user, &full, false) else {
+                    continue;
+                };
                 let mut header = tar::Header::new_gnu();
                 header.set_mode(stat.mode);
                 header.set_uid(u64::from(stat.uid));
                 header.set_gid(u64::from(stat.gid));
-                let content = if stat.is_file() { system.files.read(&ctx.user, &full).map(|c| c.to_vec()).unwrap_or_default() } else { Vec::new() };
+                let content = if stat.is_file() {
+                    system.files.read(&ctx.user, &full).map(|c| c.to_vec()).unwrap_or_default()
+                } else {
+                    Vec::new()
+                };
                 header.set_size(content.len() as u64);
                 if stat.is_dir() {
                     header.set_entry_type(tar::EntryType::Directory);
@@ -99,17 +113,25 @@ fn tar(ctx: &mut Exec) -> i32 {
     };
     let data = data.strip_prefix(XZ).map(<[u8]>::to_vec).unwrap_or(data);
     let mut archive = tar::Archive::new(&data[..]);
-    let Ok(entries) = archive.entries() else { return ctx.fail(2, "This does not look like a tar archive") };
+    let Ok(entries) = archive.entries() else {
+        return ctx.fail(2, "This does not look like a tar archive");
+    };
     let mut seen = false;
     for entry in entries {
-        let Ok(mut entry) = entry else { return ctx.fail(2, "This does not look like a tar archive") };
+        let Ok(mut entry) = entry else {
+            return ctx.fail(2, "This does not look like a tar archive");
+        };
         seen = true;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if has(&flags, &["t", "--list"]) {
             ctx.outln(name);
             continue;
         }
-        let kept: Vec<&str> = name.split('/').filter(|p| !p.is_empty() && *p != "." && *p != "..").skip(strip).collect();
+        let kept: Vec<&str> = name
+            .split('/')
+            .filter(|p| !p.is_empty() && *p != "." && *p != "..")
+            .skip(strip)
+            .collect();
         if kept.is_empty() {
             continue;
         }
@@ -126,14 +148,25 @@ fn tar(ctx: &mut Exec) -> i32 {
         let written = {
             let mut system = ctx.system();
             if entry.header().entry_type().is_dir() {
-                if system.files.exists(&path) { Ok(()) } else { system.files.mkdir(&ctx.user, &path, mode).map(|_| ()) }
+                if system.files.exists(&path) {
+                    Ok(())
+                } else {
+                    system.files.mkdir(&ctx.user, &path, mode).map(|_| ())
+                }
             } else {
-                system.files.write(&ctx.user, &path, content, mode).and_then(|()| system.files.chmod(&ctx.user, &path, mode))
+                system
+                    .files
+                    .write(&ctx.user, &path, content, mode)
+                    .and_then(|()| system.files.chmod(&ctx.user, &path, mode))
             }
         };
         if let Err(error) = written {
             return ctx.fail(2, format!("{name}: Cannot open: {error}"));
         }
     }
-    if seen || data.is_empty() || data.iter().all(|b| *b == 0) { 0 } else { ctx.fail(2, "This does not look like a tar archive") }
+    if seen || data.is_empty() || data.iter().all(|b| *b == 0) {
+        0
+    } else {
+        ctx.fail(2, "This does not look like a tar archive")
+    }
 }

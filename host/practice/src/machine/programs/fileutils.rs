@@ -113,7 +113,9 @@ fn mkdir(ctx: &mut Exec) -> i32 {
                 Ok(stat) if stat.is_dir() => {}
                 Ok(_) => return Err(Errno::Exists),
                 Err(Errno::NotFound) => {
-                    system.files.mkdir(&ctx.user, &so_far, if index + 1 == parts.len() { made } else { parents })?;
+                    system
+                        .files
+                        .mkdir(&ctx.user, &so_far, if index + 1 == parts.len() { made } else { parents })?;
                 }
                 Err(error) => return Err(error),
             }
@@ -129,7 +131,11 @@ fn rm(ctx: &mut Exec) -> i32 {
     }
     each(ctx, "cannot remove", |ctx, path, flags| {
         let mut system = ctx.system();
-        let result = if has(flags, &["r", "R", "--recursive"]) { system.files.remove_all(&ctx.user, path) } else { system.files.unlink(&ctx.user, path) };
+        let result = if has(flags, &["r", "R", "--recursive"]) {
+            system.files.remove_all(&ctx.user, path)
+        } else {
+            system.files.unlink(&ctx.user, path)
+        };
         match result {
             Err(Errno::NotFound) if has(flags, &["f", "--force"]) => Ok(()),
             other => other,
@@ -168,7 +174,10 @@ fn tree(ctx: &Exec, path: &str) -> Vec<String> {
 
 fn chmod(ctx: &mut Exec) -> i32 {
     // A mode may begin with `-`.
-    let (flags, mut rest): (Vec<String>, Vec<String>) = ctx.args().into_iter().partition(|a| matches!(a.as_str(), "-R" | "-f" | "-v" | "--recursive" | "--"));
+    let (flags, mut rest): (Vec<String>, Vec<String>) = ctx
+        .args()
+        .into_iter()
+        .partition(|a| matches!(a.as_str(), "-R" | "-f" | "-v" | "--recursive" | "--"));
     if rest.len() < 2 {
         return ctx.fail(1, "missing operand");
     }
@@ -176,14 +185,21 @@ fn chmod(ctx: &mut Exec) -> i32 {
     let mut status = 0;
     for path in rest {
         let full = ctx.path(&path);
-        let all = if flags.iter().any(|f| f == "-R" || f == "--recursive") { tree(ctx, &full) } else { vec![full] };
+        let all = if flags.iter().any(|f| f == "-R" || f == "--recursive") {
+            tree(ctx, &full)
+        } else {
+            vec![full]
+        };
         for one in all {
             let umask = ctx.umask;
             let result = {
                 let mut system = ctx.system();
                 match system.files.stat(&ctx.user, &one, true) {
                     Ok(stat) => match parse_mode(&mode, stat.mode, stat.is_dir(), umask) {
-                        Some(new) => system.files.chmod(&ctx.user, &one, new).map_err(|e| format!("changing permissions of '{path}': {e}")),
+                        Some(new) => system
+                            .files
+                            .chmod(&ctx.user, &one, new)
+                            .map_err(|e| format!("changing permissions of '{path}': {e}")),
                         None => Err(format!("invalid mode: '{mode}'")),
                     },
                     Err(error) => Err(format!("cannot access '{path}': {error}")),
@@ -199,16 +215,30 @@ fn chmod(ctx: &mut Exec) -> i32 {
 
 /// `user:group` as numbers.
 fn owner(ctx: &Exec, text: &str, group_only: bool) -> Result<(Option<u32>, Option<u32>), String> {
-    let (user, group) = if group_only { ("", text) } else { text.split_once([':', '.']).unwrap_or((text, "")) };
+    let (user, group) = if group_only {
+        ("", text)
+    } else {
+        text.split_once([':', '.']).unwrap_or((text, ""))
+    };
     let system = ctx.system();
     let uid = match user {
         "" => None,
-        name => Some(users::user(&system.files, name).map(|u| u.uid).or_else(|| name.parse().ok()).ok_or_else(|| format!("invalid user: '{text}'"))?),
+        name => Some(
+            users::user(&system.files, name)
+                .map(|u| u.uid)
+                .or_else(|| name.parse().ok())
+                .ok_or_else(|| format!("invalid user: '{text}'"))?,
+        ),
     };
     let gid = match group {
         "" if text.ends_with(':') && !user.is_empty() => users::user(&system.files, user).map(|u| u.gid),
         "" => None,
-        name => Some(users::group(&system.files, name).map(|g| g.gid).or_else(|| name.parse().ok()).ok_or_else(|| format!("invalid group: '{text}'"))?),
+        name => Some(
+            users::group(&system.files, name)
+                .map(|g| g.gid)
+                .or_else(|| name.parse().ok())
+                .ok_or_else(|| format!("invalid group: '{text}'"))?,
+        ),
     };
     Ok((uid, gid))
 }
@@ -226,11 +256,25 @@ fn chown(ctx: &mut Exec) -> i32 {
     let mut status = 0;
     for path in rest {
         let full = ctx.path(&path);
-        let all = if has(&flags, &["R", "--recursive"]) { tree(ctx, &full) } else { vec![full] };
+        let all = if has(&flags, &["R", "--recursive"]) {
+            tree(ctx, &full)
+        } else {
+            vec![full]
+        };
         for one in all {
-            let result = ctx.system().files.chown(&ctx.user, &one, uid, gid, !has(&flags, &["h", "--no-dereference", "R"]));
+            let result = ctx
+                .system()
+                .files
+                .chown(&ctx.user, &one, uid, gid, !has(&flags, &["h", "--no-dereference", "R"]));
             if let Err(error) = result {
-                status = ctx.fail(1, if error == Errno::NotFound { format!("cannot access '{path}': {error}") } else { format!("changing ownership of '{path}': {error}") });
+                status = ctx.fail(
+                    1,
+                    if error == Errno::NotFound {
+                        format!("cannot access '{path}': {error}")
+                    } else {
+                        format!("changing ownership of '{path}': {error}")
+                    },
+                );
             }
         }
     }
@@ -241,12 +285,18 @@ fn chown(ctx: &mut Exec) -> i32 {
 fn destination(ctx: &Exec, source: &str, target: &str, plain: bool) -> String {
     let full = ctx.path(target);
     let is_dir = ctx.system().files.stat(&ctx.user, &full, true).is_ok_and(|s| s.is_dir());
-    if is_dir && !plain { format!("{}/{}", full.trim_end_matches('/'), split(source.trim_end_matches('/')).1) } else { full }
+    if is_dir && !plain {
+        format!("{}/{}", full.trim_end_matches('/'), split(source.trim_end_matches('/')).1)
+    } else {
+        full
+    }
 }
 
 fn mv(ctx: &mut Exec) -> i32 {
     let (flags, mut paths) = options(&ctx.args(), "");
-    let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else { return ctx.fail(1, "missing file operand") };
+    let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else {
+        return ctx.fail(1, "missing file operand");
+    };
     let mut status = 0;
     for source in paths {
         let to = destination(ctx, &source, &target, has(&flags, &["T"]));
@@ -254,7 +304,14 @@ fn mv(ctx: &mut Exec) -> i32 {
         let result = ctx.system().files.rename(&ctx.user, &from, &to);
         if let Err(error) = result {
             let exists = ctx.system().files.stat(&ctx.user, &from, false).is_ok();
-            status = ctx.fail(1, if exists { format!("cannot move '{source}' to '{target}': {error}") } else { format!("cannot stat '{source}': {error}") });
+            status = ctx.fail(
+                1,
+                if exists {
+                    format!("cannot move '{source}' to '{target}': {error}")
+                } else {
+                    format!("cannot stat '{source}': {error}")
+                },
+            );
         }
     }
     status
@@ -299,7 +356,9 @@ fn copy(ctx: &Exec, from: &str, to: &str, recursive: bool, preserve: bool) -> Re
 
 fn cp(ctx: &mut Exec) -> i32 {
     let (flags, mut paths) = options(&ctx.args(), "");
-    let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else { return ctx.fail(1, "missing file operand") };
+    let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else {
+        return ctx.fail(1, "missing file operand");
+    };
     let archive = has(&flags, &["a", "--archive"]);
     let recursive = archive || has(&flags, &["r", "R", "--recursive"]);
     let mut status = 0;
@@ -321,10 +380,22 @@ fn ln(ctx: &mut Exec) -> i32 {
     if paths.len() == 1 {
         paths.push(".".into());
     }
-    let Some(target) = paths.pop() else { return ctx.fail(1, "missing file operand") };
+    let Some(target) = paths.pop() else {
+        return ctx.fail(1, "missing file operand");
+    };
     let mut status = 0;
     for source in paths {
-        let to = destination(ctx, &source, &target, has(&flags, &["n", "T"]) && ctx.system().files.stat(&ctx.user, &ctx.path(&target), false).is_ok_and(|s| s.kind == 'l'));
+        let to = destination(
+            ctx,
+            &source,
+            &target,
+            has(&flags, &["n", "T"])
+                && ctx
+                    .system()
+                    .files
+                    .stat(&ctx.user, &ctx.path(&target), false)
+                    .is_ok_and(|s| s.kind == 'l'),
+        );
         let from = ctx.path(&source);
         let result = {
             let mut system = ctx.system();
@@ -332,7 +403,11 @@ fn ln(ctx: &mut Exec) -> i32 {
                 // What is not there need not go.
                 let _ = system.files.unlink(&ctx.user, &to);
             }
-            if has(&flags, &["s", "--symbolic"]) { system.files.symlink(&ctx.user, &source, &to).map(|_| ()) } else { system.files.link(&ctx.user, &from, &to) }
+            if has(&flags, &["s", "--symbolic"]) {
+                system.files.symlink(&ctx.user, &source, &to).map(|_| ())
+            } else {
+                system.files.link(&ctx.user, &from, &to)
+            }
         };
         if let Err(error) = result {
             status = ctx.fail(1, format!("failed to create link '{to}': {error}"));
@@ -348,13 +423,17 @@ fn mktemp(ctx: &mut Exec) -> i32 {
     let template = rest.first().cloned();
     let in_dir = template.is_none() || has(&flags, &["p", "t", "--tmpdir"]);
     let template = template.unwrap_or_else(|| "tmp.XXXXXXXXXX".into());
-    let Some(end) = template.rfind('X') else { return ctx.fail(1, format!("too few X's in template '{template}'")) };
+    let Some(end) = template.rfind('X') else {
+        return ctx.fail(1, format!("too few X's in template '{template}'"));
+    };
     let start = template[..=end].rfind(|c| c != 'X').map_or(0, |p| p + 1);
     if end + 1 - start < 3 {
         return ctx.fail(1, format!("too few X's in template '{template}'"));
     }
     for _ in 0..20 {
-        let random: String = (start..=end).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric))).collect();
+        let random: String = (start..=end)
+            .map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric)))
+            .collect();
         let name = format!("{}{random}{}", &template[..start], &template[end + 1..]);
         let path = if in_dir { format!("{base}/{name}") } else { name };
         let full = ctx.path(&path);
@@ -393,7 +472,9 @@ fn rights(kind: char, mode: u32) -> String {
 
 fn stat(ctx: &mut Exec) -> i32 {
     let (flags, paths) = options(&ctx.args(), "c");
-    let Some(format) = value(&flags, &["c", "--format", "--printf"]).map(str::to_owned) else { return ctx.fail(1, "only -c FORMAT is modelled") };
+    let Some(format) = value(&flags, &["c", "--format", "--printf"]).map(str::to_owned) else {
+        return ctx.fail(1, "only -c FORMAT is modelled");
+    };
     let mut status = 0;
     for path in paths {
         let full = ctx.path(&path);
@@ -451,7 +532,11 @@ fn ls(ctx: &mut Exec) -> i32 {
         let names: Result<Vec<(String, String)>, Errno> = match found {
             Err(error) => Err(error),
             Ok(stat) if stat.is_dir() && !has(&flags, &["d"]) => ctx.system().files.list(&ctx.user, &full).map(|names| {
-                names.into_iter().filter(|n| !n.starts_with('.') || has(&flags, &["a", "A"])).map(|n| (n.clone(), format!("{}/{n}", full.trim_end_matches('/')))).collect()
+                names
+                    .into_iter()
+                    .filter(|n| !n.starts_with('.') || has(&flags, &["a", "A"]))
+                    .map(|n| (n.clone(), format!("{}/{n}", full.trim_end_matches('/'))))
+                    .collect()
             }),
             Ok(_) => Ok(vec![(path.clone(), full.clone())]),
         };
@@ -464,8 +549,17 @@ fn ls(ctx: &mut Exec) -> i32 {
                         match system.files.stat(&ctx.user, &full, false) {
                             Ok(s) if has(&flags, &["l"]) => {
                                 let (u, g) = (users::user_name(&system.files, s.uid), users::group_name(&system.files, s.gid));
-                                let arrow = system.files.readlink(&ctx.user, &full).map(|t| format!(" -> {t}")).unwrap_or_default();
-                                format!("{} {} {u} {g} {} Nov 22 12:00 {name}{arrow}", rights(s.kind, s.mode), s.links, s.size)
+                                let arrow = system
+                                    .files
+                                    .readlink(&ctx.user, &full)
+                                    .map(|t| format!(" -> {t}"))
+                                    .unwrap_or_default();
+                                format!(
+                                    "{} {} {u} {g} {} Nov 22 12:00 {name}{arrow}",
+                                    rights(s.kind, s.mode),
+                                    s.links,
+                                    s.size
+                                )
                             }
                             _ => name,
                         }
@@ -490,7 +584,10 @@ fn readlink(ctx: &mut Exec) -> i32 {
                 match system.files.canonical(&ctx.user, &full) {
                     Err(Errno::NotFound) if !has(&flags, &["e"]) => {
                         let (dir, name) = split(&full);
-                        system.files.canonical(&ctx.user, dir).map(|d| format!("{}/{name}", d.trim_end_matches('/')))
+                        system
+                            .files
+                            .canonical(&ctx.user, dir)
+                            .map(|d| format!("{}/{name}", d.trim_end_matches('/')))
                     }
                     other => other,
                 }
@@ -508,14 +605,24 @@ fn readlink(ctx: &mut Exec) -> i32 {
 
 fn names(ctx: &mut Exec) -> i32 {
     let args = ctx.args();
-    let Some(path) = args.first() else { return ctx.fail(1, "missing operand") };
+    let Some(path) = args.first() else {
+        return ctx.fail(1, "missing operand");
+    };
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
     let out = if ctx.name() == "dirname" {
-        if trimmed.contains('/') { split(trimmed).0.to_owned() } else { ".".into() }
+        if trimmed.contains('/') {
+            split(trimmed).0.to_owned()
+        } else {
+            ".".into()
+        }
     } else {
         let base = if trimmed == "/" { "/" } else { split(trimmed).1 };
         let suffix = args.get(1).map_or("", String::as_str);
-        if base == suffix { base.to_owned() } else { base.strip_suffix(suffix).unwrap_or(base).to_owned() }
+        if base == suffix {
+            base.to_owned()
+        } else {
+            base.strip_suffix(suffix).unwrap_or(base).to_owned()
+        }
     };
     ctx.outln(out);
     0
@@ -524,8 +631,14 @@ fn names(ctx: &mut Exec) -> i32 {
 fn install(ctx: &mut Exec) -> i32 {
     let (flags, mut paths) = options(&ctx.args(), "mogt");
     let text = value(&flags, &["m", "--mode"]).unwrap_or("755").to_owned();
-    let Some(mode) = parse_mode(&text, 0, false, 0) else { return ctx.fail(1, format!("invalid mode '{text}'")) };
-    let spec = format!("{}:{}", value(&flags, &["o", "--owner"]).unwrap_or_default(), value(&flags, &["g", "--group"]).unwrap_or_default());
+    let Some(mode) = parse_mode(&text, 0, false, 0) else {
+        return ctx.fail(1, format!("invalid mode '{text}'"));
+    };
+    let spec = format!(
+        "{}:{}",
+        value(&flags, &["o", "--owner"]).unwrap_or_default(),
+        value(&flags, &["g", "--group"]).unwrap_or_default()
+    );
     let (uid, gid) = match owner(ctx, &spec, false) {
         Ok(found) => found,
         Err(words) => return ctx.fail(1, words),
@@ -540,7 +653,9 @@ fn install(ctx: &mut Exec) -> i32 {
             made.push(ctx.path(&path));
         }
     } else {
-        let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else { return ctx.fail(1, "missing file operand") };
+        let Some(target) = paths.pop().filter(|_| !paths.is_empty()) else {
+            return ctx.fail(1, "missing file operand");
+        };
         if has(&flags, &["D"]) {
             ctx.call(&["mkdir", "-p", split(&target).0]);
         }
@@ -557,7 +672,10 @@ fn install(ctx: &mut Exec) -> i32 {
     for path in made {
         let done = {
             let mut system = ctx.system();
-            system.files.chmod(&ctx.user, &path, mode).and_then(|()| system.files.chown(&ctx.user, &path, uid, gid, true))
+            system
+                .files
+                .chmod(&ctx.user, &path, mode)
+                .and_then(|()| system.files.chown(&ctx.user, &path, uid, gid, true))
         };
         if let Err(error) = done {
             return ctx.fail(1, format!("cannot change ownership of '{path}': {error}"));
@@ -586,7 +704,9 @@ fn dd(ctx: &mut Exec) -> i32 {
     };
     let block = operands.get("bs").or(operands.get("ibs")).map_or(Some(512), size);
     let count = operands.get("count").map(size);
-    let (Some(block), None | Some(Some(_))) = (block, count) else { return ctx.fail(1, "invalid number") };
+    let (Some(block), None | Some(Some(_))) = (block, count) else {
+        return ctx.fail(1, "invalid number");
+    };
     let input = match operands.get("if").map(String::as_str) {
         None | Some("/dev/stdin") => ctx.stdin.clone(),
         Some("/dev/zero") => crate::machine::process::Input::device(crate::machine::model::files::Device::Zero),
@@ -611,7 +731,11 @@ fn dd(ctx: &mut Exec) -> i32 {
         None => ctx.out(data),
     }
     if operands.get("status").map(String::as_str) != Some("none") {
-        ctx.errln(format!("{0}+{1} records in\n{0}+{1} records out\n{total} bytes copied", total / block.max(1), i32::from(total % block.max(1) > 0)));
+        ctx.errln(format!(
+            "{0}+{1} records in\n{0}+{1} records out\n{total} bytes copied",
+            total / block.max(1),
+            i32::from(total % block.max(1) > 0)
+        ));
     }
     0
 }
@@ -619,7 +743,11 @@ fn dd(ctx: &mut Exec) -> i32 {
 fn find_files(ctx: &mut Exec) -> i32 {
     let args = ctx.args();
     let split_at = args.iter().position(|a| a.starts_with('-') || a == "!").unwrap_or(args.len());
-    let roots = if split_at == 0 { vec![".".to_owned()] } else { args[..split_at].to_vec() };
+    let roots = if split_at == 0 {
+        vec![".".to_owned()]
+    } else {
+        args[..split_at].to_vec()
+    };
     let tests = &args[split_at..];
     let mut status = 0;
     for root in roots {
@@ -653,7 +781,12 @@ fn find_files(ctx: &mut Exec) -> i32 {
                     }
                     "-type" => {
                         at += 1;
-                        stat.kind == if operand == "f" { '-' } else { operand.chars().next().unwrap_or(' ') }
+                        stat.kind
+                            == if operand == "f" {
+                                '-'
+                            } else {
+                                operand.chars().next().unwrap_or(' ')
+                            }
                     }
                     "-maxdepth" => {
                         at += 1;
@@ -677,7 +810,11 @@ fn find_files(ctx: &mut Exec) -> i32 {
                     }
                     "-delete" => {
                         acted = true;
-                        let gone = if stat.is_dir() { ctx.system().files.rmdir(&ctx.user, &path) } else { ctx.system().files.unlink(&ctx.user, &path) };
+                        let gone = if stat.is_dir() {
+                            ctx.system().files.rmdir(&ctx.user, &path)
+                        } else {
+                            ctx.system().files.unlink(&ctx.user, &path)
+                        };
                         if let Err(error) = gone {
                             status = ctx.fail(1, format!("cannot delete '{shown}': {error}"));
                         }
@@ -685,7 +822,10 @@ fn find_files(ctx: &mut Exec) -> i32 {
                     }
                     "-exec" => {
                         acted = true;
-                        let end = tests[at..].iter().position(|t| t == ";" || t == "+").map_or(tests.len(), |e| at + e);
+                        let end = tests[at..]
+                            .iter()
+                            .position(|t| t == ";" || t == "+")
+                            .map_or(tests.len(), |e| at + e);
                         let argv: Vec<String> = tests[at + 1..end].iter().map(|t| t.replace("{}", &shown)).collect();
                         at = end;
                         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();

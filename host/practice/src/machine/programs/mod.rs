@@ -26,7 +26,10 @@ struct NotModelled;
 
 impl Program for NotModelled {
     fn run(&self, ctx: &mut Exec) -> i32 {
-        ctx.fail(1, "this program is installed, but the simulated machine does not model what it does")
+        ctx.fail(
+            1,
+            "this program is installed, but the simulated machine does not model what it does",
+        )
     }
 
     fn start(&self, _ctx: &mut Exec) -> Result<(), String> {
@@ -36,7 +39,10 @@ impl Program for NotModelled {
 
 /// The program of that name.
 pub fn find(name: &str) -> Option<Arc<dyn Program>> {
-    if matches!(name, "chronyd" | "systemd-timesyncd" | "unattended-upgrade" | "fail2ban-server" | "firewalld") {
+    if matches!(
+        name,
+        "chronyd" | "systemd-timesyncd" | "unattended-upgrade" | "fail2ban-server" | "firewalld"
+    ) {
         return Some(Arc::new(Daemon));
     }
     if name == "sshd" {
@@ -103,7 +109,11 @@ pub(crate) fn has(flags: &[(String, String)], names: &[&str]) -> bool {
 }
 
 pub(crate) fn value<'a>(flags: &'a [(String, String)], names: &[&str]) -> Option<&'a str> {
-    flags.iter().rev().find(|(f, _)| names.contains(&f.as_str())).map(|(_, v)| v.as_str())
+    flags
+        .iter()
+        .rev()
+        .find(|(f, _)| names.contains(&f.as_str()))
+        .map(|(_, v)| v.as_str())
 }
 
 /// What `test` decides. An error is its message.
@@ -136,7 +146,9 @@ fn test_and(ctx: &Exec, args: &[String], at: &mut usize) -> Result<bool, String>
     Ok(left)
 }
 
-const BINARY: &[&str] = &["=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef", "<", ">"];
+const BINARY: &[&str] = &[
+    "=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef", "<", ">",
+];
 
 fn test_one(ctx: &Exec, args: &[String], at: &mut usize) -> Result<bool, String> {
     let left = args.len() - *at;

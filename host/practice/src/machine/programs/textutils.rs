@@ -134,7 +134,15 @@ fn count(text: &str) -> Option<usize> {
 
 /// `-3` is `-n 3`.
 fn old_style(args: Vec<String>) -> Vec<String> {
-    args.into_iter().map(|a| if a.len() > 1 && a.starts_with('-') && a[1..].chars().all(|c| c.is_ascii_digit()) { format!("-n{}", &a[1..]) } else { a }).collect()
+    args.into_iter()
+        .map(|a| {
+            if a.len() > 1 && a.starts_with('-') && a[1..].chars().all(|c| c.is_ascii_digit()) {
+                format!("-n{}", &a[1..])
+            } else {
+                a
+            }
+        })
+        .collect()
 }
 
 fn head(ctx: &mut Exec) -> i32 {
@@ -144,11 +152,15 @@ fn head(ctx: &mut Exec) -> i32 {
     if files.is_empty() {
         // Takes no more of standard input than asked for, so that what follows can be read by others.
         if let Some(text) = bytes {
-            let Some(n) = count(&text) else { return ctx.fail(1, format!("invalid number of bytes: '{text}'")) };
+            let Some(n) = count(&text) else {
+                return ctx.fail(1, format!("invalid number of bytes: '{text}'"));
+            };
             let data = ctx.stdin.exactly(n, &ctx.cancel);
             ctx.out(data);
         } else {
-            let Some(n) = count(&wanted) else { return ctx.fail(1, format!("invalid number of lines: '{wanted}'")) };
+            let Some(n) = count(&wanted) else {
+                return ctx.fail(1, format!("invalid number of lines: '{wanted}'"));
+            };
             for _ in 0..n {
                 let line = ctx.stdin.line(&ctx.cancel);
                 if line.is_empty() {
@@ -176,11 +188,20 @@ fn tail(ctx: &mut Exec) -> i32 {
     let (flags, files) = options(&old_style(ctx.args()), "nc");
     let (contents, status) = inputs(ctx, &files);
     for (_, content) in contents {
-        let (text, by_bytes) = value(&flags, &["c", "--bytes"]).map_or((value(&flags, &["n", "--lines"]).unwrap_or("10"), false), |v| (v, true));
+        let (text, by_bytes) =
+            value(&flags, &["c", "--bytes"]).map_or((value(&flags, &["n", "--lines"]).unwrap_or("10"), false), |v| (v, true));
         let n = count(text.trim_start_matches('-')).unwrap_or(10);
         let from_start = text.starts_with('+');
-        let pieces: Vec<&[u8]> = if by_bytes { content.chunks(1).collect() } else { content.split_inclusive(|b| *b == b'\n').collect() };
-        let start = if from_start { n.saturating_sub(1).min(pieces.len()) } else { pieces.len().saturating_sub(n) };
+        let pieces: Vec<&[u8]> = if by_bytes {
+            content.chunks(1).collect()
+        } else {
+            content.split_inclusive(|b| *b == b'\n').collect()
+        };
+        let start = if from_start {
+            n.saturating_sub(1).min(pieces.len())
+        } else {
+            pieces.len().saturating_sub(n)
+        };
         ctx.out(pieces[start..].concat());
     }
     status
@@ -238,7 +259,9 @@ fn set_of(text: &str) -> Vec<u8> {
 
 fn tr(ctx: &mut Exec) -> i32 {
     let (flags, sets) = options(&ctx.args(), "");
-    let Some(first) = sets.first() else { return ctx.fail(1, "missing operand") };
+    let Some(first) = sets.first() else {
+        return ctx.fail(1, "missing operand");
+    };
     let from = set_of(first);
     let to = sets.get(1).map(|s| set_of(s)).unwrap_or_default();
     let (delete, squeeze, complement) = (has(&flags, &["d"]), has(&flags, &["s"]), has(&flags, &["c", "C"]));
@@ -250,7 +273,11 @@ fn tr(ctx: &mut Exec) -> i32 {
         }
         let mut out = Vec::with_capacity(part.len());
         for b in part {
-            let found = if complement { (!from.contains(&b)).then_some(usize::MAX) } else { from.iter().position(|f| *f == b) };
+            let found = if complement {
+                (!from.contains(&b)).then_some(usize::MAX)
+            } else {
+                from.iter().position(|f| *f == b)
+            };
             if found.is_some() && delete {
                 continue;
             }
@@ -291,9 +318,20 @@ fn cut(ctx: &mut Exec) -> i32 {
             let line = String::from_utf8_lossy(line).into_owned();
             let wanted = |i: usize| list.iter().any(|(a, b)| (*a..=*b).contains(&(i + 1)));
             if !by_field {
-                ctx.outln(line.chars().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, c)| c).collect::<String>());
+                ctx.outln(
+                    line.chars()
+                        .enumerate()
+                        .filter(|(i, _)| wanted(*i))
+                        .map(|(_, c)| c)
+                        .collect::<String>(),
+                );
             } else if line.contains(&delimiter) {
-                let fields: Vec<&str> = line.split(&delimiter).enumerate().filter(|(i, _)| wanted(*i)).map(|(_, f)| f).collect();
+                let fields: Vec<&str> = line
+                    .split(&delimiter)
+                    .enumerate()
+                    .filter(|(i, _)| wanted(*i))
+                    .map(|(_, f)| f)
+                    .collect();
                 ctx.outln(fields.join(&delimiter));
             } else if !has(&flags, &["s"]) {
                 ctx.outln(line);
@@ -308,10 +346,25 @@ fn sort(ctx: &mut Exec) -> i32 {
     let (contents, status) = inputs(ctx, &files);
     let zero = has(&flags, &["z"]);
     let separator = if zero { 0u8 } else { b'\n' };
-    let joined: Vec<u8> = contents.iter().flat_map(|(_, c)| if c.is_empty() || c.last() == Some(&separator) { c.clone() } else { [&c[..], &[separator]].concat() }).collect();
+    let joined: Vec<u8> = contents
+        .iter()
+        .flat_map(|(_, c)| {
+            if c.is_empty() || c.last() == Some(&separator) {
+                c.clone()
+            } else {
+                [&c[..], &[separator]].concat()
+            }
+        })
+        .collect();
     let mut all: Vec<Vec<u8>> = joined.split(|b| *b == separator).map(<[u8]>::to_vec).collect();
     all.pop();
-    let key = value(&flags, &["k"]).and_then(|k| k.split([',', '.']).next()?.trim_end_matches(char::is_alphabetic).parse::<usize>().ok());
+    let key = value(&flags, &["k"]).and_then(|k| {
+        k.split([',', '.'])
+            .next()?
+            .trim_end_matches(char::is_alphabetic)
+            .parse::<usize>()
+            .ok()
+    });
     let delimiter = value(&flags, &["t"]).map(str::to_owned);
     let numeric = has(&flags, &["n"]) || value(&flags, &["k"]).is_some_and(|k| k.ends_with('n'));
     let pick = |line: &[u8]| -> String {
@@ -322,10 +375,23 @@ fn sort(ctx: &mut Exec) -> i32 {
             (Some(k), None) => line.split_whitespace().skip(k - 1).collect::<Vec<_>>().join(" "),
         }
     };
-    let number = |t: &str| t.trim_start().chars().enumerate().take_while(|(i, c)| c.is_ascii_digit() || (*i == 0 && *c == '-')).map(|(_, c)| c).collect::<String>().parse::<i64>().unwrap_or(0);
+    let number = |t: &str| {
+        t.trim_start()
+            .chars()
+            .enumerate()
+            .take_while(|(i, c)| c.is_ascii_digit() || (*i == 0 && *c == '-'))
+            .map(|(_, c)| c)
+            .collect::<String>()
+            .parse::<i64>()
+            .unwrap_or(0)
+    };
     all.sort_by(|a, b| {
         let (x, y) = (pick(a), pick(b));
-        if numeric { number(&x).cmp(&number(&y)).then_with(|| a.cmp(b)) } else { x.cmp(&y).then_with(|| a.cmp(b)) }
+        if numeric {
+            number(&x).cmp(&number(&y)).then_with(|| a.cmp(b))
+        } else {
+            x.cmp(&y).then_with(|| a.cmp(b))
+        }
     });
     if has(&flags, &["r"]) {
         all.reverse();
@@ -333,10 +399,13 @@ fn sort(ctx: &mut Exec) -> i32 {
     if has(&flags, &["u"]) {
         all.dedup();
     }
-    let out: Vec<u8> = all.into_iter().flat_map(|mut l| {
-        l.push(separator);
-        l
-    }).collect();
+    let out: Vec<u8> = all
+        .into_iter()
+        .flat_map(|mut l| {
+            l.push(separator);
+            l
+        })
+        .collect();
     match value(&flags, &["o"]) {
         Some(path) => {
             if let Err(error) = ctx.write_file(path, out, 0o666) {
@@ -447,7 +516,16 @@ fn grep(ctx: &mut Exec) -> i32 {
     for pattern in patterns.iter().flat_map(|p| p.split('\n')) {
         let (mut text, mut ext) = (pattern.to_owned(), extended);
         if fixed {
-            text = pattern.chars().map(|c| if "\\.[]*^$+?(){}|".contains(c) { format!("\\{c}") } else { c.to_string() }).collect();
+            text = pattern
+                .chars()
+                .map(|c| {
+                    if "\\.[]*^$+?(){}|".contains(c) {
+                        format!("\\{c}")
+                    } else {
+                        c.to_string()
+                    }
+                })
+                .collect();
             ext = true;
         }
         if has(&flags, &["x"]) {
@@ -495,14 +573,21 @@ fn grep(ctx: &mut Exec) -> i32 {
                 prefix.push_str(&format!("{}:", index + 1));
             }
             if has(&flags, &["o"]) {
-                let parts: Vec<String> = compiled.iter().flat_map(|r| r.find_iter(&line)).map(|m| m.as_str().to_owned()).collect();
+                let parts: Vec<String> = compiled
+                    .iter()
+                    .flat_map(|r| r.find_iter(&line))
+                    .map(|m| m.as_str().to_owned())
+                    .collect();
                 for part in parts {
                     ctx.outln(format!("{prefix}{part}"));
                 }
             } else {
                 ctx.outln(format!("{prefix}{line}"));
             }
-            if value(&flags, &["m"]).and_then(|m| m.parse::<usize>().ok()).is_some_and(|m| found >= m) {
+            if value(&flags, &["m"])
+                .and_then(|m| m.parse::<usize>().ok())
+                .is_some_and(|m| found >= m)
+            {
                 break;
             }
         }
@@ -558,7 +643,9 @@ fn delimited(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, end: char) ->
 fn edits(script: &str, extended: bool) -> Result<Vec<Edit>, String> {
     let mut out = Vec::new();
     let mut chars = script.chars().peekable();
-    let compile = |text: &str, case: bool| expression(text, extended, case, false).map_err(|_| "unterminated or invalid regular expression".to_owned());
+    let compile = |text: &str, case: bool| {
+        expression(text, extended, case, false).map_err(|_| "unterminated or invalid regular expression".to_owned())
+    };
     let address = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<Address>, String> {
         Ok(match chars.peek() {
             Some('$') => {
@@ -585,11 +672,25 @@ fn edits(script: &str, extended: bool) -> Result<Vec<Edit>, String> {
             return Ok(out);
         }
         let from = address(&mut chars)?;
-        let to = if chars.next_if_eq(&',').is_some() { address(&mut chars)? } else { None };
+        let to = if chars.next_if_eq(&',').is_some() {
+            address(&mut chars)?
+        } else {
+            None
+        };
         while chars.next_if_eq(&' ').is_some() {}
         let negated = chars.next_if_eq(&'!').is_some();
         let command = chars.next().ok_or("missing command")?;
-        let mut edit = Edit { from, to, negated, command, regex: None, text: String::new(), global: false, print: false, inside: false };
+        let mut edit = Edit {
+            from,
+            to,
+            negated,
+            command,
+            regex: None,
+            text: String::new(),
+            global: false,
+            print: false,
+            inside: false,
+        };
         match command {
             's' => {
                 let end = chars.next().ok_or("unterminated `s' command")?;
@@ -692,7 +793,11 @@ fn transform(text: &str, edits: &mut [Edit], quiet: bool) -> String {
                         && regex.is_match(&space)
                     {
                         let new = |c: &regex::Captures<'_>| replacement(&edit.text, c);
-                        space = if edit.global { regex.replace_all(&space, new).into_owned() } else { regex.replace(&space, new).into_owned() };
+                        space = if edit.global {
+                            regex.replace_all(&space, new).into_owned()
+                        } else {
+                            regex.replace(&space, new).into_owned()
+                        };
                         if edit.print {
                             out.push_str(&format!("{space}\n"));
                         }
@@ -719,7 +824,10 @@ fn sed(ctx: &mut Exec) -> i32 {
     let args = ctx.args();
     // `-i` takes its suffix only when attached.
     let in_place = args.iter().any(|a| a == "-i" || a.starts_with("-i.") || a == "--in-place");
-    let args: Vec<String> = args.into_iter().filter(|a| a != "-i" && !a.starts_with("-i.") && a != "--in-place").collect();
+    let args: Vec<String> = args
+        .into_iter()
+        .filter(|a| a != "-i" && !a.starts_with("-i.") && a != "--in-place")
+        .collect();
     let (flags, mut rest) = options(&args, "e");
     let mut scripts: Vec<String> = flags.iter().filter(|(f, _)| f == "e").map(|(_, v)| v.clone()).collect();
     if scripts.is_empty() {
@@ -753,7 +861,11 @@ fn tee(ctx: &mut Exec) -> i32 {
     let data = ctx.read_all();
     let mut status = 0;
     for file in files {
-        let mut content = if has(&flags, &["a"]) { ctx.read_file(&file).unwrap_or_default() } else { Vec::new() };
+        let mut content = if has(&flags, &["a"]) {
+            ctx.read_file(&file).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         content.extend(&data);
         let written = ctx.write_file(&file, content, 0o666);
         if let Err(error) = written {
@@ -766,10 +878,18 @@ fn tee(ctx: &mut Exec) -> i32 {
 
 fn cmp(ctx: &mut Exec) -> i32 {
     let (flags, files) = options(&ctx.args(), "");
-    let [a, b] = &files[..] else { return ctx.fail(2, "missing operand") };
+    let [a, b] = &files[..] else {
+        return ctx.fail(2, "missing operand");
+    };
     let mut read = |file: &str| -> Result<Vec<u8>, i32> {
         let content = ctx.read_file(file);
-        content.map_err(|error| if has(&flags, &["s"]) { 2 } else { ctx.fail(2, format!("{file}: {error}")) })
+        content.map_err(|error| {
+            if has(&flags, &["s"]) {
+                2
+            } else {
+                ctx.fail(2, format!("{file}: {error}"))
+            }
+        })
     };
     let (x, y) = match (read(a), read(b)) {
         (Ok(x), Ok(y)) => (x, y),
@@ -796,7 +916,13 @@ fn cmp(ctx: &mut Exec) -> i32 {
 fn sums(ctx: &mut Exec) -> i32 {
     let (flags, files) = options(&ctx.args(), "");
     let long = ctx.name() == "sha512sum";
-    let digest = |data: &[u8]| if long { hex::encode(sha2::Sha512::digest(data)) } else { hex::encode(sha2::Sha256::digest(data)) };
+    let digest = |data: &[u8]| {
+        if long {
+            hex::encode(sha2::Sha512::digest(data))
+        } else {
+            hex::encode(sha2::Sha256::digest(data))
+        }
+    };
     let (contents, mut status) = inputs(ctx, &files);
     for (name, content) in contents {
         if !has(&flags, &["c", "--check"]) {
@@ -805,7 +931,9 @@ fn sums(ctx: &mut Exec) -> i32 {
         }
         let mut failed = 0;
         for line in String::from_utf8_lossy(&content).lines() {
-            let Some((sum, file)) = line.split_once(char::is_whitespace) else { continue };
+            let Some((sum, file)) = line.split_once(char::is_whitespace) else {
+                continue;
+            };
             let file = file.trim_start_matches([' ', '*']);
             let data = ctx.read_file(file);
             match data {

@@ -9,7 +9,23 @@ type Builtin = fn(&mut Shell, &[String]) -> Step;
 
 /// Whether it is one of POSIX's special builtins.
 pub(crate) fn is_special(name: &str) -> bool {
-    matches!(name, ":" | "." | "break" | "continue" | "eval" | "exec" | "exit" | "export" | "readonly" | "return" | "set" | "shift" | "times" | "trap" | "unset")
+    matches!(
+        name,
+        ":" | "."
+            | "break"
+            | "continue"
+            | "eval"
+            | "exec"
+            | "exit"
+            | "export"
+            | "readonly"
+            | "return"
+            | "set"
+            | "shift"
+            | "times"
+            | "trap"
+            | "unset"
+    )
 }
 
 /// Whether it is a variable's name.
@@ -174,7 +190,14 @@ fn local(sh: &mut Shell, argv: &[String]) -> Step {
             frame.push((name.to_owned(), old));
         }
         if let Some(value) = value {
-            sh.variables.insert(name.to_owned(), Variable { value: value.to_owned(), exported: false, readonly: false });
+            sh.variables.insert(
+                name.to_owned(),
+                Variable {
+                    value: value.to_owned(),
+                    exported: false,
+                    readonly: false,
+                },
+            );
         } else if sh.bash {
             sh.variables.remove(name);
         }
@@ -185,7 +208,11 @@ fn local(sh: &mut Shell, argv: &[String]) -> Step {
 fn set(sh: &mut Shell, argv: &[String]) -> Step {
     let mut at = 1;
     if argv.len() == 1 {
-        let lines: Vec<String> = sh.variables.iter().map(|(k, v)| format!("{k}='{}'", v.value.replace('\'', "'\"'\"'"))).collect();
+        let lines: Vec<String> = sh
+            .variables
+            .iter()
+            .map(|(k, v)| format!("{k}='{}'", v.value.replace('\'', "'\"'\"'")))
+            .collect();
         for line in lines {
             sh.ctx.outln(line);
         }
@@ -237,13 +264,23 @@ fn shift(sh: &mut Shell, argv: &[String]) -> Step {
 fn trap(sh: &mut Shell, argv: &[String]) -> Step {
     let args: Vec<&String> = argv[1..].iter().filter(|a| *a != "--").collect();
     let Some((first, signals)) = args.split_first() else {
-        let lines: Vec<String> = sh.traps.iter().map(|(s, a)| format!("trap -- '{}' {s}", a.replace('\'', "'\"'\"'"))).collect();
+        let lines: Vec<String> = sh
+            .traps
+            .iter()
+            .map(|(s, a)| format!("trap -- '{}' {s}", a.replace('\'', "'\"'\"'")))
+            .collect();
         for line in lines {
             sh.ctx.outln(line);
         }
         return Ok(0);
     };
-    let name = |s: &str| if s == "0" { "EXIT".to_owned() } else { s.trim_start_matches("SIG").to_owned() };
+    let name = |s: &str| {
+        if s == "0" {
+            "EXIT".to_owned()
+        } else {
+            s.trim_start_matches("SIG").to_owned()
+        }
+    };
     if signals.is_empty() {
         sh.traps.remove(&name(first));
         return Ok(0);
@@ -280,7 +317,10 @@ fn unset(sh: &mut Shell, argv: &[String]) -> Step {
 }
 
 fn cd(sh: &mut Shell, argv: &[String]) -> Step {
-    let args: Vec<&String> = argv[1..].iter().filter(|a| !matches!(a.as_str(), "-L" | "-P" | "--" | "-e")).collect();
+    let args: Vec<&String> = argv[1..]
+        .iter()
+        .filter(|a| !matches!(a.as_str(), "-L" | "-P" | "--" | "-e"))
+        .collect();
     let (target, say) = match args.first().map(|s| s.as_str()) {
         Some("-") => (sh.get("OLDPWD").unwrap_or_default().to_owned(), true),
         Some(dir) => (dir.to_owned(), false),
@@ -295,7 +335,11 @@ fn cd(sh: &mut Shell, argv: &[String]) -> Step {
         Err(_) => Err("No such file or directory"),
     };
     if let Err(words) = stat {
-        let text = if sh.bash { format!("cd: {target}: {words}") } else { format!("cd: can't cd to {target}") };
+        let text = if sh.bash {
+            format!("cd: {target}: {words}")
+        } else {
+            format!("cd: can't cd to {target}")
+        };
         sh.complain(&text);
         return Ok(if sh.bash { 1 } else { 2 });
     }
@@ -322,7 +366,11 @@ fn echo(sh: &mut Shell, argv: &[String]) -> Step {
         args = &args[1..];
     }
     let text = args.join(" ");
-    let (mut bytes, stop) = if escaped { escapes(&text, true) } else { (text.into_bytes(), false) };
+    let (mut bytes, stop) = if escaped {
+        escapes(&text, true)
+    } else {
+        (text.into_bytes(), false)
+    };
     if newline && !stop {
         bytes.push(b'\n');
     }
@@ -396,7 +444,11 @@ fn printf(sh: &mut Shell, argv: &[String]) -> Step {
 
 /// `printf`, for the builtin and the program.
 pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) -> i32 {
-    let args = if args.first().is_some_and(|a| a == "--") { &args[1..] } else { args };
+    let args = if args.first().is_some_and(|a| a == "--") {
+        &args[1..]
+    } else {
+        args
+    };
     let Some((format, mut rest)) = args.split_first() else { return 2 };
     let mut status = 0;
     let mut out: Vec<u8> = Vec::new();
@@ -429,12 +481,12 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
             while let Some(f) = chars.next_if(|c| "-+ #0".contains(*c)) {
                 flags.push(f);
             }
-            let mut take = |rest: &mut &[String]| -> Option<String> {
+            let take = |rest: &mut &[String]| -> Option<String> {
                 let (first, more) = rest.split_first()?;
                 *rest = more;
                 Some(first.clone())
             };
-            let mut size = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, rest: &mut &[String]| -> Option<i64> {
+            let size = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, rest: &mut &[String]| -> Option<i64> {
                 if chars.next_if_eq(&'*').is_some() {
                     return take(rest).and_then(|a| a.parse().ok());
                 }
@@ -445,7 +497,11 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
                 digits.parse().ok()
             };
             let width = size(&mut chars, &mut rest);
-            let precision = if chars.next_if_eq(&'.').is_some() { Some(size(&mut chars, &mut rest).unwrap_or(0)) } else { None };
+            let precision = if chars.next_if_eq(&'.').is_some() {
+                Some(size(&mut chars, &mut rest).unwrap_or(0))
+            } else {
+                None
+            };
             let mut argument = || -> Option<String> {
                 let (first, more) = rest.split_first()?;
                 rest = more;
@@ -455,7 +511,7 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
             let width = usize::try_from(width.unwrap_or(0).abs()).unwrap_or(0);
             let mut stop = false;
             let conversion = chars.next();
-            let mut numeric = false;
+            let numeric;
             let text: Vec<u8> = match conversion {
                 Some('s') => {
                     let mut text = argument().unwrap_or_default().into_bytes();
@@ -469,7 +525,11 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
                     stop = ends;
                     text
                 }
-                Some('c') => argument().and_then(|a| a.chars().next()).map(String::from).unwrap_or_default().into_bytes(),
+                Some('c') => argument()
+                    .and_then(|a| a.chars().next())
+                    .map(String::from)
+                    .unwrap_or_default()
+                    .into_bytes(),
                 Some(kind @ ('d' | 'i' | 'u' | 'o' | 'x' | 'X')) => {
                     numeric = precision.is_none();
                     let text = argument().unwrap_or_default();
@@ -486,7 +546,10 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
                         _ => n.unsigned_abs().to_string(),
                     };
                     if let Some(p) = precision {
-                        digits = format!("{}{digits}", "0".repeat(usize::try_from(p).unwrap_or(0).saturating_sub(digits.len())));
+                        digits = format!(
+                            "{}{digits}",
+                            "0".repeat(usize::try_from(p).unwrap_or(0).saturating_sub(digits.len()))
+                        );
                     }
                     let sign = match kind {
                         'd' | 'i' if n < 0 => "-",
@@ -503,7 +566,11 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
                     format!("{sign}{digits}").into_bytes()
                 }
                 other => {
-                    ctx.errln(format!("{}: %{}: invalid directive", ctx.name(), other.map(String::from).unwrap_or_default()));
+                    ctx.errln(format!(
+                        "{}: %{}: invalid directive",
+                        ctx.name(),
+                        other.map(String::from).unwrap_or_default()
+                    ));
                     ctx.out(out);
                     return 1;
                 }
@@ -655,9 +722,17 @@ fn test(sh: &mut Shell, argv: &[String]) -> Step {
 
 fn describe(sh: &mut Shell, name: &str, verbose: bool) -> i32 {
     let line = if sh.functions.contains_key(name) {
-        if verbose { format!("{name} is a shell function") } else { name.to_owned() }
+        if verbose {
+            format!("{name} is a shell function")
+        } else {
+            name.to_owned()
+        }
     } else if find(name).is_some() || name == "exec" {
-        if verbose { format!("{name} is a shell builtin") } else { name.to_owned() }
+        if verbose {
+            format!("{name} is a shell builtin")
+        } else {
+            name.to_owned()
+        }
     } else {
         let mut ctx = sh.ctx.clone();
         ctx.env = sh.environment();

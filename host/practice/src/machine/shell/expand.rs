@@ -95,7 +95,12 @@ impl Shell {
     /// Expands the body of a here-document.
     pub(crate) fn here_document(&mut self, text: &str) -> Result<String, Flow> {
         match word::parse_heredoc(text, &parser_options()) {
-            Ok(pieces) => Ok(self.join(&pieces, true)?.into_iter().map(|(c, _)| c).collect::<String>().replace("\\\n", "")),
+            Ok(pieces) => Ok(self
+                .join(&pieces, true)?
+                .into_iter()
+                .map(|(c, _)| c)
+                .collect::<String>()
+                .replace("\\\n", "")),
             Err(_) => self.bad_substitution(),
         }
     }
@@ -103,7 +108,11 @@ impl Shell {
     fn pieces(&mut self, text: &str) -> Result<Vec<WordPieceWithSource>, Flow> {
         // Most words are plain; the parser is not needed for them.
         if !text.contains(['\'', '"', '\\', '$', '`', '~']) {
-            return Ok(vec![WordPieceWithSource { piece: WordPiece::Text(text.to_owned()), start_index: 0, end_index: text.len() }]);
+            return Ok(vec![WordPieceWithSource {
+                piece: WordPiece::Text(text.to_owned()),
+                start_index: 0,
+                end_index: text.len(),
+            }]);
         }
         match word::parse(text, &parser_options()) {
             Ok(pieces) => Ok(pieces),
@@ -203,9 +212,7 @@ impl Shell {
     fn tilde(&mut self, tilde: &TildeExpr) -> String {
         match tilde {
             TildeExpr::Home => self.get("HOME").map_or_else(|| "~".to_owned(), str::to_owned),
-            TildeExpr::UserHome(name) => {
-                users::user(&self.ctx.system().files, name).map_or_else(|| format!("~{name}"), |user| user.home)
-            }
+            TildeExpr::UserHome(name) => users::user(&self.ctx.system().files, name).map_or_else(|| format!("~{name}"), |user| user.home),
             TildeExpr::WorkingDir => self.ctx.cwd.clone(),
             _ => "~".to_owned(),
         }
@@ -239,7 +246,11 @@ impl Shell {
                     if self.positional.is_empty() {
                         return None;
                     }
-                    let separator = if *concatenate { self.get("IFS").map_or(" ".to_owned(), |i| i.chars().take(1).collect()) } else { " ".into() };
+                    let separator = if *concatenate {
+                        self.get("IFS").map_or(" ".to_owned(), |i| i.chars().take(1).collect())
+                    } else {
+                        " ".into()
+                    };
                     self.positional.join(&separator)
                 }
                 SpecialParameter::PositionalParameterCount => self.positional.len().to_string(),
@@ -278,10 +289,15 @@ impl Shell {
     fn parameter(&mut self, expr: &ParameterExpr, quoted: bool, split: bool, out: &mut Fields) -> Result<(), Flow> {
         use ParameterExpr as E;
         let usable = |value: &Option<String>, test: &ParameterTestType| {
-            value.as_ref().is_some_and(|v| matches!(test, ParameterTestType::Unset) || !v.is_empty())
+            value
+                .as_ref()
+                .is_some_and(|v| matches!(test, ParameterTestType::Unset) || !v.is_empty())
         };
         match expr {
-            E::Parameter { parameter: Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }), .. } => {
+            E::Parameter {
+                parameter: Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }),
+                ..
+            } => {
                 let all = self.positional.clone();
                 if quoted && *concatenate {
                     let separator: String = self.get("IFS").map_or(" ".to_owned(), |i| i.chars().take(1).collect());
@@ -301,11 +317,19 @@ impl Shell {
                 let value = self.checked(parameter)?;
                 self.result(&value, quoted, split, out);
             }
-            E::UseDefaultValues { parameter, test_type, default_value, .. } => {
+            E::UseDefaultValues {
+                parameter,
+                test_type,
+                default_value,
+                ..
+            } => {
                 let value = self.value(parameter);
                 if usable(&value, test_type) {
                     if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter {
-                        let plain = E::Parameter { parameter: parameter.clone(), indirect: false };
+                        let plain = E::Parameter {
+                            parameter: parameter.clone(),
+                            indirect: false,
+                        };
                         return self.parameter(&plain, quoted, split, out);
                     }
                     self.result(&value.unwrap_or_default(), quoted, split, out);
@@ -313,7 +337,12 @@ impl Shell {
                     self.operand(default_value.as_deref(), quoted, split, out)?;
                 }
             }
-            E::AssignDefaultValues { parameter, test_type, default_value, .. } => {
+            E::AssignDefaultValues {
+                parameter,
+                test_type,
+                default_value,
+                ..
+            } => {
                 let mut value = self.value(parameter);
                 if !usable(&value, test_type) {
                     let text = self.string(default_value.as_deref().unwrap_or_default())?;
@@ -325,7 +354,12 @@ impl Shell {
                 }
                 self.result(&value.unwrap_or_default(), quoted, split, out);
             }
-            E::IndicateErrorIfNullOrUnset { parameter, test_type, error_message, .. } => {
+            E::IndicateErrorIfNullOrUnset {
+                parameter,
+                test_type,
+                error_message,
+                ..
+            } => {
                 let value = self.value(parameter);
                 if !usable(&value, test_type) {
                     let message = match error_message {
@@ -338,7 +372,12 @@ impl Shell {
                 }
                 self.result(&value.unwrap_or_default(), quoted, split, out);
             }
-            E::UseAlternativeValue { parameter, test_type, alternative_value, .. } => {
+            E::UseAlternativeValue {
+                parameter,
+                test_type,
+                alternative_value,
+                ..
+            } => {
                 if usable(&self.value(parameter), test_type) {
                     self.operand(alternative_value.as_deref(), quoted, split, out)?;
                 }
@@ -350,10 +389,18 @@ impl Shell {
                 };
                 self.result(&length.to_string(), quoted, split, out);
             }
-            E::RemoveSmallestSuffixPattern { parameter, pattern, .. } => self.trim(parameter, pattern.as_deref(), (false, false), quoted, split, out)?,
-            E::RemoveLargestSuffixPattern { parameter, pattern, .. } => self.trim(parameter, pattern.as_deref(), (false, true), quoted, split, out)?,
-            E::RemoveSmallestPrefixPattern { parameter, pattern, .. } => self.trim(parameter, pattern.as_deref(), (true, false), quoted, split, out)?,
-            E::RemoveLargestPrefixPattern { parameter, pattern, .. } => self.trim(parameter, pattern.as_deref(), (true, true), quoted, split, out)?,
+            E::RemoveSmallestSuffixPattern { parameter, pattern, .. } => {
+                self.trim(parameter, pattern.as_deref(), (false, false), quoted, split, out)?
+            }
+            E::RemoveLargestSuffixPattern { parameter, pattern, .. } => {
+                self.trim(parameter, pattern.as_deref(), (false, true), quoted, split, out)?
+            }
+            E::RemoveSmallestPrefixPattern { parameter, pattern, .. } => {
+                self.trim(parameter, pattern.as_deref(), (true, false), quoted, split, out)?
+            }
+            E::RemoveLargestPrefixPattern { parameter, pattern, .. } => {
+                self.trim(parameter, pattern.as_deref(), (true, true), quoted, split, out)?
+            }
             _ => return self.bad_substitution(),
         }
         Ok(())
@@ -392,8 +439,17 @@ impl Shell {
             let part = if prefix { &value[..len] } else { &value[n - len..] };
             pattern::matches(&pattern, part)
         };
-        let cut = if longest { (0..=n).rev().find(|l| fits(*l)) } else { (0..=n).find(|l| fits(*l)) }.unwrap_or(0);
-        let rest: String = if prefix { value[cut..].iter().collect() } else { value[..n - cut].iter().collect() };
+        let cut = if longest {
+            (0..=n).rev().find(|l| fits(*l))
+        } else {
+            (0..=n).find(|l| fits(*l))
+        }
+        .unwrap_or(0);
+        let rest: String = if prefix {
+            value[cut..].iter().collect()
+        } else {
+            value[..n - cut].iter().collect()
+        };
         self.result(&rest, quoted, split, out);
         Ok(())
     }
@@ -422,14 +478,23 @@ impl Shell {
                     }
                     continue;
                 }
-                let dir = if base.is_empty() { self.ctx.cwd.clone() } else { self.ctx.path(&base) };
+                let dir = if base.is_empty() {
+                    self.ctx.cwd.clone()
+                } else {
+                    self.ctx.path(&base)
+                };
                 let hidden = part[0].0 == '.';
                 for name in system.files.list(&self.ctx.user, &dir).unwrap_or_default() {
                     if name.starts_with('.') != hidden || !pattern::matches(part, &name.chars().collect::<Vec<_>>()) {
                         continue;
                     }
                     let path = format!("{base}{name}");
-                    if index < last && !system.files.stat(&self.ctx.user, &self.ctx.path(&path), true).is_ok_and(|s| s.is_dir()) {
+                    if index < last
+                        && !system
+                            .files
+                            .stat(&self.ctx.user, &self.ctx.path(&path), true)
+                            .is_ok_and(|s| s.is_dir())
+                    {
                         continue;
                     }
                     next.push(format!("{path}{end}"));

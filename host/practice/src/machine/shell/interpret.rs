@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList, IoRedirect,
-    Pipeline, Program, SeparatorOperator, SimpleCommand, Word,
+    AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList,
+    IoRedirect, Pipeline, Program, SeparatorOperator, SimpleCommand, Word,
 };
 
 use super::super::launch::{self, NotStarted};
@@ -145,7 +145,9 @@ impl Shell {
         }
         let status = match command {
             Command::Simple(simple) => self.simple(simple)?,
-            Command::Compound(compound, redirects) => self.redirected(redirects.as_ref().map(|r| &r.0[..]), |shell| shell.compound(compound))?,
+            Command::Compound(compound, redirects) => {
+                self.redirected(redirects.as_ref().map(|r| &r.0[..]), |shell| shell.compound(compound))?
+            }
             Command::Function(function) => {
                 self.functions.insert(function.fname.value.clone(), Arc::new(function.body.clone()));
                 0
@@ -161,8 +163,15 @@ impl Shell {
 
     /// Runs something with redirections that end with it.
     fn redirected(&mut self, redirects: Option<&[IoRedirect]>, body: impl FnOnce(&mut Self) -> Step) -> Step {
-        let Some(redirects) = redirects.filter(|r| !r.is_empty()) else { return body(self) };
-        let saved = (self.ctx.stdin.clone(), self.ctx.stdout.clone(), self.ctx.stderr.clone(), self.ctx.descriptors.clone());
+        let Some(redirects) = redirects.filter(|r| !r.is_empty()) else {
+            return body(self);
+        };
+        let saved = (
+            self.ctx.stdin.clone(),
+            self.ctx.stdout.clone(),
+            self.ctx.stderr.clone(),
+            self.ctx.descriptors.clone(),
+        );
         let result = match self.redirect(redirects) {
             Ok(()) => body(self),
             Err(Failed::Reported) => Ok(if self.bash { 1 } else { 2 }),
@@ -309,8 +318,14 @@ impl Shell {
                 }
             }
         }
-        let declares = words.first().is_some_and(|w| matches!(&w.value[..], "export" | "readonly" | "local"));
-        let argv = if declares { self.declaration_words(&words)? } else { self.words(words)? };
+        let declares = words
+            .first()
+            .is_some_and(|w| matches!(&w.value[..], "export" | "readonly" | "local"));
+        let argv = if declares {
+            self.declaration_words(&words)?
+        } else {
+            self.words(words)?
+        };
         let mut values = Vec::new();
         for assignment in assignments {
             let (AssignmentName::VariableName(name), AssignmentValue::Scalar(word)) = (&assignment.name, &assignment.value) else {
@@ -383,7 +398,14 @@ impl Shell {
             return Ok(0);
         }
         for (name, value) in values {
-            self.variables.insert(name, Variable { value, exported: true, readonly: false });
+            self.variables.insert(
+                name,
+                Variable {
+                    value,
+                    exported: true,
+                    readonly: false,
+                },
+            );
         }
         let status = self.external(argv);
         self.traps.clear();

@@ -91,7 +91,14 @@ pub(crate) struct Options {
 
 impl Options {
     fn flags(self) -> String {
-        let all = [(self.errexit, 'e'), (self.noglob, 'f'), (self.nounset, 'u'), (self.xtrace, 'x'), (self.noclobber, 'C'), (self.allexport, 'a')];
+        let all = [
+            (self.errexit, 'e'),
+            (self.noglob, 'f'),
+            (self.nounset, 'u'),
+            (self.xtrace, 'x'),
+            (self.noclobber, 'C'),
+            (self.allexport, 'a'),
+        ];
         all.iter().filter(|(on, _)| *on).map(|(_, c)| *c).collect()
     }
 
@@ -158,14 +165,34 @@ impl Shell {
             .env
             .iter()
             .filter(|(k, _)| k.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-            .map(|(k, v)| (k.clone(), Variable { value: v.clone(), exported: true, readonly: false }))
+            .map(|(k, v)| {
+                (
+                    k.clone(),
+                    Variable {
+                        value: v.clone(),
+                        exported: true,
+                        readonly: false,
+                    },
+                )
+            })
             .collect();
-        let plain = |value: &str| Variable { value: value.to_owned(), exported: false, readonly: false };
+        let plain = |value: &str| Variable {
+            value: value.to_owned(),
+            exported: false,
+            readonly: false,
+        };
         variables.insert("IFS".into(), plain(" \t\n"));
         variables.insert("OPTIND".into(), plain("1"));
         variables.insert("PPID".into(), plain("1"));
         variables.entry("PATH".into()).or_insert_with(|| plain(super::launch::DEFAULT_PATH));
-        variables.insert("PWD".into(), Variable { value: ctx.cwd.clone(), exported: true, readonly: false });
+        variables.insert(
+            "PWD".into(),
+            Variable {
+                value: ctx.cwd.clone(),
+                exported: true,
+                readonly: false,
+            },
+        );
         let pid = ctx.machine.next_pid();
         Self {
             ctx,
@@ -214,7 +241,11 @@ impl Shell {
     }
 
     pub(crate) fn syntax_error(&mut self, error: &brush_parser::ParseError) {
-        let text = if incomplete(error) { "Syntax error: end of file unexpected".to_owned() } else { format!("Syntax error: {error}") };
+        let text = if incomplete(error) {
+            "Syntax error: end of file unexpected".to_owned()
+        } else {
+            format!("Syntax error: {error}")
+        };
         self.complain(&text);
     }
 
@@ -263,7 +294,9 @@ impl Shell {
     /// Reads the bodies of here-documents that the line opens, so that they are not parsed once a line.
     fn here_documents(&mut self, text: &mut String, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
-        let Ok(opener) = regex::Regex::new(r#"<<(-?)\s*(?:'([^']+)'|"([^"]+)"|\\?([A-Za-z_][A-Za-z0-9_]*))"#) else { return };
+        let Ok(opener) = regex::Regex::new(r#"<<(-?)\s*(?:'([^']+)'|"([^"]+)"|\\?([A-Za-z_][A-Za-z0-9_]*))"#) else {
+            return;
+        };
         let tags: Vec<(bool, String)> = opener
             .captures_iter(&line)
             .filter_map(|c| Some((&c[1] == "-", c.get(2).or(c.get(3)).or(c.get(4))?.as_str().to_owned())))
@@ -293,7 +326,11 @@ impl Shell {
             let ended = block.is_empty();
             raw.extend(block);
             // Whole lines only: a character may be cut in two at the end of a block.
-            let cut = if ended { raw.len() } else { raw.iter().rposition(|b| *b == b'\n').map_or(0, |p| p + 1) };
+            let cut = if ended {
+                raw.len()
+            } else {
+                raw.iter().rposition(|b| *b == b'\n').map_or(0, |p| p + 1)
+            };
             pending.push_str(&String::from_utf8_lossy(&raw.drain(..cut).collect::<Vec<u8>>()));
             loop {
                 let mut taken = 0;
@@ -374,7 +411,11 @@ impl Shell {
     /// A message as this kind of shell begins it.
     pub(crate) fn complain(&mut self, text: &str) {
         let name = self.name.clone();
-        let prefix = if self.bash { format!("{name}: line {}: ", self.line) } else { format!("{name}: {}: ", self.line) };
+        let prefix = if self.bash {
+            format!("{name}: line {}: ", self.line)
+        } else {
+            format!("{name}: {}: ", self.line)
+        };
         self.ctx.errln(format!("{prefix}{text}"));
     }
 
@@ -392,14 +433,25 @@ impl Shell {
             variable.value = value.into();
             variable.exported |= exported;
         } else {
-            self.variables.insert(name.to_owned(), Variable { value: value.into(), exported, readonly: false });
+            self.variables.insert(
+                name.to_owned(),
+                Variable {
+                    value: value.into(),
+                    exported,
+                    readonly: false,
+                },
+            );
         }
         Ok(())
     }
 
     /// The environment of a command.
     pub(crate) fn environment(&self) -> BTreeMap<String, String> {
-        self.variables.iter().filter(|(_, v)| v.exported).map(|(k, v)| (k.clone(), v.value.clone())).collect()
+        self.variables
+            .iter()
+            .filter(|(_, v)| v.exported)
+            .map(|(k, v)| (k.clone(), v.value.clone()))
+            .collect()
     }
 }
 
@@ -478,8 +530,16 @@ pub fn program(ctx: &mut Exec) -> i32 {
         }
         Err(error) => {
             let missing = matches!(error, super::model::files::Errno::NotFound);
-            let words = if missing && !bash { "No such file".to_owned() } else { error.to_string() };
-            ctx.errln(if bash { format!("{called}: {}: {words}", rest[0]) } else { format!("{called}: 0: cannot open {}: {words}", rest[0]) });
+            let words = if missing && !bash {
+                "No such file".to_owned()
+            } else {
+                error.to_string()
+            };
+            ctx.errln(if bash {
+                format!("{called}: {}: {words}", rest[0])
+            } else {
+                format!("{called}: 0: cannot open {}: {words}", rest[0])
+            });
             if missing { if bash { 127 } else { 2 } } else { 126 }
         }
     }

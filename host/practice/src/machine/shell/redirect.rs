@@ -54,7 +54,11 @@ impl Shell {
             match redirect {
                 IoRedirect::File(fd, kind, target) => self.file(*fd, kind, target)?,
                 IoRedirect::HereDocument(fd, here) => {
-                    let text = if here.requires_expansion { self.here_document(&here.doc.value)? } else { here.doc.value.clone() };
+                    let text = if here.requires_expansion {
+                        self.here_document(&here.doc.value)?
+                    } else {
+                        here.doc.value.clone()
+                    };
                     self.set_descriptor(fd.unwrap_or(0), Some(Descriptor::Read(Input::bytes(text.into_bytes()))));
                 }
                 IoRedirect::HereString(fd, word) => {
@@ -155,11 +159,14 @@ impl Shell {
         let full = self.ctx.path(path);
         let opened = {
             let system = self.ctx.system();
-            system.files.lookup(&self.ctx.user, &full, true).and_then(|ino| match system.files.inode(ino).map(|n| &n.kind) {
-                Some(Kind::Device(device)) => Ok(Input::device(*device)),
-                Some(Kind::Directory(_)) => Ok(Input::empty()),
-                _ => system.files.read(&self.ctx.user, &full).map(Input::bytes),
-            })
+            system
+                .files
+                .lookup(&self.ctx.user, &full, true)
+                .and_then(|ino| match system.files.inode(ino).map(|n| &n.kind) {
+                    Some(Kind::Device(device)) => Ok(Input::device(*device)),
+                    Some(Kind::Directory(_)) => Ok(Input::empty()),
+                    _ => system.files.read(&self.ctx.user, &full).map(Input::bytes),
+                })
         };
         opened.map_err(|error| self.can_not("open", path, error))
     }
@@ -186,6 +193,10 @@ fn standard(path: &str) -> Option<i32> {
         "/dev/stdin" => Some(0),
         "/dev/stdout" => Some(1),
         "/dev/stderr" => Some(2),
-        _ => path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/"))?.parse().ok(),
+        _ => path
+            .strip_prefix("/dev/fd/")
+            .or_else(|| path.strip_prefix("/proc/self/fd/"))?
+            .parse()
+            .ok(),
     }
 }
