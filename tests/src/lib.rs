@@ -1,1 +1,13 @@
-//! placeholder
+//! What the end-to-end tests share: a practice cloud, an operator with a directory of their own, and a fleet over both.
+//!
+//! Everything is hermetic: no environment, no home, no network but loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
+
+pub mod operator;
+pub mod recorder;
+pub mod world;
+
+pub use operator::Operator;
+pub use recorder::Recorder;
+pub use world::World;

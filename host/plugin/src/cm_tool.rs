@@ -21,7 +21,7 @@ pub use crate::bindings::types::SettingValue;
 #[derive(Clone)]
 pub struct CmTool(Plugin);
 
-/// One call: a store, the machines in it as borrowed handles, the export.
+/// One call: a store, the machines in it, the export. A list of machines is handed over, a single one is lent.
 macro_rules! call {
     ($self:ident, $listener:expr, $machines:expr, $operation:literal, |$store:ident, $exports:ident, $on:ident| $call:expr) => {{
         let Linked::CmTool(pre) = $self.0.linked() else {
@@ -34,14 +34,18 @@ macro_rules! call {
             let instance = pre.instantiate_async(&mut *$store).await?;
             let mut $on = Vec::with_capacity(machines.len());
             for machine in machines {
-                let handle = $store.data_mut().table.push(MachineHandle { machine })?;
-                $on.push(Resource::<MachineHandle>::new_borrow(handle.rep()));
+                $on.push($store.data_mut().table.push(MachineHandle { machine })?);
             }
             let $exports = instance.bootmachine_plugin_cm_tool();
             $call
         })?
         .map_err(|error| PluginError::Reported(error.into()))
     }};
+}
+
+/// A handle that the plugin has for the time of the call; the store, which is gone after it, keeps the machine.
+fn borrowed(machine: &Resource<MachineHandle>) -> Resource<MachineHandle> {
+    Resource::new_borrow(machine.rep())
 }
 
 impl CmTool {
@@ -96,7 +100,7 @@ impl CmTool {
     pub async fn install(&self, listener: Arc<dyn Listener>, machine: Machine, cluster: &Cluster) -> Result<(), PluginError> {
         call!(self, listener, vec![machine], "install", |store, exports, on| {
             match on.pop() {
-                Some(on) => exports.call_install(&mut *store, on, cluster).await,
+                Some(on) => exports.call_install(&mut *store, borrowed(&on), cluster).await,
                 None => wasmtime::bail!("no machine was handed in"),
             }
         })
@@ -145,7 +149,7 @@ impl CmTool {
     ) -> Result<(), PluginError> {
         call!(self, listener, vec![master], "revoke", |store, exports, on| {
             match on.pop() {
-                Some(on) => exports.call_revoke(&mut *store, on, cluster, names).await,
+                Some(on) => exports.call_revoke(&mut *store, borrowed(&on), cluster, names).await,
                 None => wasmtime::bail!("no machine was handed in"),
             }
         })

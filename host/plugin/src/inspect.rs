@@ -96,7 +96,6 @@ fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), Refusal> {
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 let inside = unchecked_range.end - unchecked_range.start;
                 let skip = consumed + usize::try_from(inside).unwrap_or(usize::MAX);
-                parser.skip_section();
                 rest = rest
                     .get(skip..)
                     .ok_or_else(|| Refusal::new("it is damaged: it ends in the middle", "was the download cut off?"))?;
