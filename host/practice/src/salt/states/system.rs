@@ -87,8 +87,7 @@ pub fn pkg_removed(call: &mut Call) -> Result {
 
 /// Whether there is such a unit.
 fn available(call: &mut Call, name: &str) -> bool {
-    let done = call.host.run(&["systemctl", "cat", name], b"");
-    done.status == 0
+    call.host.run(&["systemctl", "show", "--property=LoadState", name], b"").stdout.contains("=loaded")
 }
 
 fn active(call: &mut Call, name: &str) -> bool {
