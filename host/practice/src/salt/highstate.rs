@@ -7,6 +7,9 @@ use super::host::Host;
 use super::render::{self, Context};
 use super::states::{self, Outcome};
 
+/// Looks a file up below some roots.
+pub type Finder<'a> = Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>;
+
 /// Where states and pillar come from, for one machine.
 pub struct Source<'a> {
     /// The machine's id.
@@ -14,9 +17,9 @@ pub struct Source<'a> {
     /// What Salt finds out about the machine.
     pub grains: Value,
     /// Looks a file up in the file roots.
-    pub states: Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>,
+    pub states: Finder<'a>,
     /// Looks a file up in the pillar roots.
-    pub pillar: Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>,
+    pub pillar: Finder<'a>,
 }
 
 struct Lookup<'a, 'b>(&'b mut (dyn FnMut(&str) -> Option<Vec<u8>> + 'a));

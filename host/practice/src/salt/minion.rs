@@ -37,7 +37,7 @@ pub fn configuration(machine: &Machine, which: &str) -> Result<Map<String, Value
     paths.extend(
         names
             .iter()
-            .filter(|name| name.ends_with(".conf"))
+            .filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "conf"))
             .map(|name| format!("{directory}/{name}")),
     );
     let mut settings = Map::new();
@@ -129,7 +129,7 @@ fn hexadecimal(data: &[u8]) -> String {
 
 /// A key file's fingerprint, as the minion computes it.
 pub fn fingerprint(key: &[u8]) -> String {
-    hexadecimal(body(key).iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes())
+    hexadecimal((body(key).join("\n") + "\n").as_bytes())
 }
 
 /// The fingerprint that `salt-key` prints of the same key: since 3008 it hashes the whole text.

@@ -197,7 +197,7 @@ fn refused(ctx: &mut Exec, standing: Standing) -> i32 {
             42
         }
         Standing::Accepted(_) | Standing::Unreachable => {
-            if !ctx.wait(Duration::from_secs(60)) {
+            if !ctx.wait(Duration::from_mins(1)) {
                 return ctx.cancel.status().unwrap_or(1);
             }
             ctx.errln("[ERROR   ] Request timed out while waiting for a response. reconnecting.\n[ERROR   ] Unable to sign_in to master: Attempt to authenticate with the salt master failed with timeout error");
