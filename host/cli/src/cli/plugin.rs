@@ -182,7 +182,7 @@ fn setting_lines(setting: &Setting, color: bool) -> Vec<String> {
         format!("  {}  {}", setting.name, paint(color, DIM, &words.join(", "))),
         format!("      {}", clean::line(&setting.summary)),
     ];
-    let sources: Vec<String> = setting.sources.iter().map(source_words).collect();
+    let sources = sources(&setting.sources);
     if !sources.is_empty() {
         lines.push(format!("      {}", paint(color, DIM, &format!("else from {}", sources.join(", ")))));
     }
@@ -200,15 +200,25 @@ fn format_words(format: &Format) -> String {
     }
 }
 
-fn source_words(source: &Source) -> String {
-    match source {
-        Source::Env(name) => format!("${}", clean::line(name)),
-        // The files are the same few again and again: the first that a name stands for is enough.
-        Source::File { paths, pointer, .. } => {
-            let file = paths.iter().find_map(|path| path.rsplit('/').next().filter(|name| !name.starts_with('$'))).unwrap_or("a file");
-            format!("{} {}", clean::line(file), clean::line(pointer))
+/// Where else a value is looked for: files that are searched for the same are named together.
+fn sources(sources: &[Source]) -> Vec<String> {
+    let mut words: Vec<(Vec<String>, String)> = Vec::new();
+    for source in sources {
+        match source {
+            Source::Env(name) => words.push((Vec::new(), format!("${}", clean::line(name)))),
+            Source::File { paths, pointer, .. } => {
+                // Several places of one file: its name is enough.
+                let file = paths.iter().find_map(|path| path.rsplit('/').next().filter(|name| !name.starts_with('$'))).unwrap_or("a file");
+                let (file, pointer) = (clean::line(file).into_owned(), clean::line(pointer).into_owned());
+                match words.iter_mut().find(|(files, known)| !files.is_empty() && *known == pointer) {
+                    Some((files, _)) if files.contains(&file) => {}
+                    Some((files, _)) => files.push(file),
+                    None => words.push((vec![file], pointer)),
+                }
+            }
         }
     }
+    words.into_iter().map(|(files, word)| if files.is_empty() { word } else { format!("{} {word}", files.join(" or ")) }).collect()
 }
 
 fn secrets(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
