@@ -10,10 +10,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails says where"))]
 
 pub mod api;
+pub mod bastion;
 pub mod cloud;
 pub mod hooks;
+pub mod machine;
+mod playground;
 mod practice;
 
 pub use cloud::faults::{Effect, Faults, Rule, ServerEffect, ServerRule};
 pub use cloud::options::{Limits, Networking, PracticeOptions, Profile, Quotas, RateLimit, Wait};
+pub use playground::Playground;
 pub use practice::{Credentials, Practice, ServerState, State};

@@ -1,0 +1,174 @@
+//! An operator: a directory with a configuration, keys of their own, and no other world.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bootmachine_broker::http::HttpOptions;
+use bootmachine_broker::ssh::{Identities, keys};
+use bootmachine_config::Config;
+use bootmachine_fleet::fleet::BundledPlugins;
+use bootmachine_fleet::{Fleet, FleetError, Options, Timing};
+use bootmachine_plugin::settings::Surroundings;
+use bootmachine_plugin::{Engine, Limits};
+
+use crate::recorder::Recorder;
+use crate::world::World;
+
+/// An operator with a directory.
+pub struct Operator {
+    directory: tempfile::TempDir,
+    /// What happened so far.
+    pub events: Arc<Recorder>,
+    private_key: String,
+    public_line: String,
+}
+
+/// One engine for all tests of a process: what it compiled once is there for the others.
+fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), Limits::default()).expect("an engine")).clone()
+}
+
+impl Operator {
+    /// Sits down before an empty directory, with a key and the way to the world's bastion.
+    pub fn new(world: &World) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let key = keys::generate("operator").expect("a key");
+        fs_err::write(directory.path().join("known_hosts"), world.playground.known_hosts_line()).expect("a file");
+        Self {
+            directory,
+            events: Arc::new(Recorder::default()),
+            private_key: key.private_pem.to_string(),
+            public_line: key.public_line.trim().to_owned(),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The operator's public key.
+    pub fn public_key(&self) -> &str {
+        &self.public_line
+    }
+
+    /// The head of a configuration for this world: everything but the servers.
+    pub fn head(&self, world: &World, master: Option<&str>) -> String {
+        let cloud = &world.playground.cloud;
+        let credentials = cloud.credentials();
+        format!(
+            r#"[cluster]
+name = "test"
+{master}
+[cm]
+tool = "salt"
+attempts = 1
+[ssh]
+jump = "jump@{bastion}"
+[[users]]
+name = "sam"
+keys = ["{key}"]
+sudo = true
+[providers.practice]
+plugin = "openstack"
+auth-url = "{auth_url}"
+region-name = "{region}"
+username = "{user}"
+user-domain-name = "{domain}"
+project-name = "{project}"
+project-domain-name = "{domain}"
+password = {{ env = "PRACTICE_PASSWORD" }}
+"#,
+            master = master.map(|master| format!("master = \"{master}\"")).unwrap_or_default(),
+            bastion = world.playground.bastion.address,
+            key = self.public_line,
+            auth_url = cloud.auth_url(),
+            region = cloud.regions()[0],
+            user = credentials.user_name,
+            domain = credentials.domain_name,
+            project = credentials.project_name,
+        )
+    }
+
+    /// One server of a configuration.
+    pub fn server(name: &str, distro: &str, image: &str) -> String {
+        format!("[[servers]]\nname = \"{name}\"\ndistro = \"{distro}\"\nimage = \"{image}\"\nsize = \"m1.small\"\n")
+    }
+
+    /// Writes `bootmachine.toml`.
+    pub fn write(&self, text: &str) -> PathBuf {
+        let path = self.path().join("bootmachine.toml");
+        fs_err::write(&path, text).expect("a file");
+        path
+    }
+
+    /// Writes the starter configuration that `bootmachine init` writes.
+    pub async fn configure(&self) {
+        let salt = bootmachine_plugin::bundled::load(&engine(), "salt").await.expect("it is bundled").expect("it loads");
+        let files = bootmachine_plugin::cm_tool::CmTool::new(salt).expect("a cm-tool").starter_files().await.expect("files");
+        for file in files {
+            let path = self.path().join("configuration").join(&file.path);
+            fs_err::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            fs_err::write(path, file.content).expect("a file");
+        }
+    }
+
+    /// Opens the fleet of the configuration that was written last.
+    pub async fn fleet(&self, world: &World) -> Result<Arc<Fleet>, FleetError> {
+        let password = world.playground.cloud.credentials().password.clone();
+        self.fleet_with(&password).await
+    }
+
+    /// The same, with another password.
+    pub async fn fleet_with(&self, password: &str) -> Result<Arc<Fleet>, FleetError> {
+        let loaded = Config::parse_with_home(
+            self.path().join("bootmachine.toml"),
+            fs_err::read_to_string(self.path().join("bootmachine.toml")).expect("it was written"),
+            None,
+        )
+        .unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let key_file = self.path().join("id_ed25519");
+        write_private(&key_file, &self.private_key);
+        let identities = Identities::none()
+            .with_file(&key_file, &bootmachine_broker::ssh::NoPassphrase)
+            .await
+            .expect("the operator's key");
+        let surroundings = Surroundings {
+            environment: [("PRACTICE_PASSWORD".to_owned(), password.to_owned())].into(),
+            home: None,
+            directory: self.path().to_owned(),
+        };
+        let options = Options {
+            engine: engine(),
+            plugins: Arc::new(BundledPlugins),
+            state_directory: self.path().join(".bootmachine"),
+            surroundings,
+            identities,
+            known_hosts: self.path().join("known_hosts"),
+            http: HttpOptions { base_delay: Duration::from_millis(5), longest_delay: Duration::from_millis(50), ..HttpOptions::default() },
+            timing: quick(),
+            reporter: Arc::<Recorder>::clone(&self.events),
+        };
+        Ok(Arc::new(Fleet::open(Arc::new(loaded.config), options).await?))
+    }
+}
+
+fn write_private(path: &Path, content: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs_err::write(path, content).expect("a file");
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+}
+
+/// Waits that suit a practice cloud.
+pub fn quick() -> Timing {
+    Timing {
+        poll: Duration::from_millis(20),
+        poll_longest: Duration::from_millis(100),
+        reach: Duration::from_millis(20),
+        retry_delay: Duration::from_millis(10),
+        retry_longest: Duration::from_millis(50),
+        retries: 4,
+    }
+}
