@@ -16,6 +16,7 @@ pub mod hooks;
 pub mod machine;
 mod playground;
 mod practice;
+pub mod salt;
 
 pub use cloud::faults::{Effect, Faults, Rule, ServerEffect, ServerRule};
 pub use cloud::options::{Limits, Networking, PracticeOptions, Profile, Quotas, RateLimit, Wait};

@@ -21,6 +21,7 @@ impl Playground {
     /// Starts all of it, on loopback ports.
     pub async fn start(options: PracticeOptions, bastion: bastion::Settings) -> std::io::Result<Self> {
         let machines = Network::new();
+        crate::salt::register(&machines);
         let hypervisor: Arc<dyn Hypervisor> = machines.clone();
         let cloud = Practice::start_with(options, hypervisor).await?;
         let bastion = Bastion::start(machines.clone(), bastion).await?;

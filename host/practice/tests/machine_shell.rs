@@ -16,6 +16,7 @@ fn boot(network: &Network, image: ImageKind) -> Arc<Machine> {
         user_data: None,
         authorized_key: None,
         seed: 1,
+        silent: false,
     });
     let machine = network.machine("one").expect("the machine");
     let deadline = Instant::now() + Duration::from_secs(20);

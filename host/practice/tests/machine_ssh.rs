@@ -57,6 +57,7 @@ async fn a_machine_answers_as_its_configuration_says() {
         user_data: Some(format!("#cloud-config\ndisable_root: false\nssh_authorized_keys:\n  - {public}\n").into_bytes()),
         authorized_key: None,
         seed: 1,
+        silent: false,
     });
     let bastion = Bastion::start(
         network.clone(),
