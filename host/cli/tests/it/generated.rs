@@ -8,7 +8,11 @@ fn completions_of_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = program.run(&["completions", shell]);
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{shell}");
-        assert!(ran.stdout.contains("bootmachine") && ran.stdout.contains("verify"), "{shell}: {}", ran.stdout);
+        assert!(
+            ran.stdout.contains("bootmachine") && ran.stdout.contains("verify"),
+            "{shell}: {}",
+            ran.stdout
+        );
     }
 }
 
@@ -16,7 +20,10 @@ fn completions_of_every_shell() {
 fn bash_can_read_its_completions() {
     let program = Program::new();
     program.write("completions", &program.run(&["completions", "bash"]).stdout);
-    let status = std::process::Command::new("bash").arg("-n").arg(program.path().join("completions")).status();
+    let status = std::process::Command::new("bash")
+        .arg("-n")
+        .arg(program.path().join("completions"))
+        .status();
     // A machine without bash has nothing to check with.
     if let Ok(status) = status {
         assert!(status.success());
@@ -28,12 +35,17 @@ fn a_manual_page_for_every_command() {
     let program = Program::new();
     let ran = program.run(&["man", "pages"]);
     assert_eq!(ran.status, 0, "{ran}");
-    let mut pages: Vec<String> =
-        fs_err::read_dir(program.path().join("pages")).expect("a directory").map(|page| page.expect("a page").file_name().into_string().expect("UTF-8")).collect();
+    let mut pages: Vec<String> = fs_err::read_dir(program.path().join("pages"))
+        .expect("a directory")
+        .map(|page| page.expect("a page").file_name().into_string().expect("UTF-8"))
+        .collect();
     pages.sort();
     insta::assert_snapshot!(pages.join("\n"));
     let page = program.run(&["man"]);
-    assert!(page.stdout.contains(".TH bootmachine 1") && page.stdout.contains("Exit status"), "{page}");
+    assert!(
+        page.stdout.contains(".TH bootmachine 1") && page.stdout.contains("Exit status"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -14,7 +14,11 @@ fn every_command() {
         let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
         arguments.push("--help");
         let ran = program.run(&arguments);
-        let name = if path.is_empty() { "bootmachine".to_owned() } else { format!("bootmachine_{}", path.join("_")) };
+        let name = if path.is_empty() {
+            "bootmachine".to_owned()
+        } else {
+            format!("bootmachine_{}", path.join("_"))
+        };
         insta::assert_snapshot!(format!("help__{name}"), ran);
     }
 }

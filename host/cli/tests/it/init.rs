@@ -6,7 +6,10 @@ use crate::program::Program;
 fn with_key() -> Program {
     let program = Program::new();
     fs_err::create_dir_all(program.path().join(".ssh")).expect("a directory");
-    program.write(".ssh/id_ed25519.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfkZT3KfWG5iFUFpGSSqJPUUxyYQv6NSRJ0f0p0kf9E sam\n");
+    program.write(
+        ".ssh/id_ed25519.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfkZT3KfWG5iFUFpGSSqJPUUxyYQv6NSRJ0f0p0kf9E sam\n",
+    );
     program
 }
 
@@ -18,7 +21,10 @@ fn what_it_writes_is_sound() {
     let text = fs_err::read_to_string(program.path().join("servers/bootmachine.toml")).expect("it was written");
     insta::assert_snapshot!("init__toml", text);
     let mut check = program.command(&["check", "-c", "servers/bootmachine.toml"]);
-    check.env("OS_AUTH_URL", "https://cloud.example.org/v3").env("OS_USERNAME", "sam").env("OS_PASSWORD", "secret");
+    check
+        .env("OS_AUTH_URL", "https://cloud.example.org/v3")
+        .env("OS_USERNAME", "sam")
+        .env("OS_PASSWORD", "secret");
     insta::assert_snapshot!("init__check", program.finish(&mut check));
     assert!(program.path().join("servers/configuration/states/top.sls").is_file());
     assert!(program.path().join("servers/bootmachine.schema.json").is_file());
@@ -35,7 +41,10 @@ fn nothing_is_overwritten() {
         assert_eq!(ran.status, 2, "{ran}");
         assert!(ran.stderr.starts_with(&format!("error: x/{name} exists already")), "{ran}");
         assert_eq!(listing(&program), before);
-        assert_eq!(fs_err::read_to_string(program.path().join("x").join(name)).expect("it is there"), "mine");
+        assert_eq!(
+            fs_err::read_to_string(program.path().join("x").join(name)).expect("it is there"),
+            "mine"
+        );
     }
 }
 
@@ -49,5 +58,7 @@ fn a_wrong_plugin_leaves_nothing_behind() {
 
 fn listing(program: &Program) -> Vec<String> {
     let entries = fs_err::read_dir(program.path().join("x")).expect("a directory");
-    entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
+    entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect()
 }

@@ -5,11 +5,19 @@ use crate::program::{Program, Ran};
 /// Digests and sizes are new with every compiler.
 fn steady(ran: &Ran) -> String {
     let mut text = ran.to_string();
-    for (pattern, with) in [(r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"), (r#""digest": "[0-9a-f]{64}""#, r#""digest": "[DIGEST]""#), (r"\d+ (KiB|bytes)", "[SIZE]"), (r#""size": \d+"#, r#""size": [SIZE]"#)] {
+    for (pattern, with) in [
+        (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
+        (r#""digest": "[0-9a-f]{64}""#, r#""digest": "[DIGEST]""#),
+        (r"\d+ (KiB|bytes)", "[SIZE]"),
+        (r#""size": \d+"#, r#""size": [SIZE]"#),
+    ] {
         text = regex::Regex::new(pattern).expect("a pattern").replace_all(&text, with).into_owned();
     }
     // The column is as wide as its content.
-    regex::Regex::new(r"(?m) {2,}(SIZE|\[SIZE\]) +").expect("a pattern").replace_all(&text, "  $1  ").into_owned()
+    regex::Regex::new(r"(?m) {2,}(SIZE|\[SIZE\]) +")
+        .expect("a pattern")
+        .replace_all(&text, "  $1  ")
+        .into_owned()
 }
 
 #[test]
@@ -40,9 +48,16 @@ fn as_json() {
 #[test]
 fn a_file_is_shown_as_the_bundled_plugin_is() {
     let program = Program::new();
-    let bytes = bootmachine_plugin::bundled::all().iter().find(|bundled| bundled.name == "debian").expect("it is bundled").bytes;
+    let bytes = bootmachine_plugin::bundled::all()
+        .iter()
+        .find(|bundled| bundled.name == "debian")
+        .expect("it is bundled")
+        .bytes;
     fs_err::write(program.path().join("stranger.wasm"), bytes).expect("a file");
-    let (file, bundled) = (program.run(&["plugin", "show", "stranger.wasm"]), program.run(&["plugin", "show", "debian"]));
+    let (file, bundled) = (
+        program.run(&["plugin", "show", "stranger.wasm"]),
+        program.run(&["plugin", "show", "debian"]),
+    );
     assert_eq!(file.status, 0, "{file}");
     assert_eq!(file.stdout, bundled.stdout);
 }

@@ -17,7 +17,9 @@ pub struct Ran {
 
 impl Program {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().expect("a directory") }
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -52,9 +54,14 @@ impl Program {
             let text = String::from_utf8(bytes).expect("UTF-8");
             // Where the test runs is of no interest.
             let real = fs_err::canonicalize(self.path()).expect("a directory");
-            text.replace(&real.display().to_string(), "[DIR]").replace(&self.path().display().to_string(), "[DIR]")
+            text.replace(&real.display().to_string(), "[DIR]")
+                .replace(&self.path().display().to_string(), "[DIR]")
         };
-        Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 

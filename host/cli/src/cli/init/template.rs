@@ -29,14 +29,18 @@ pub fn user(name: Option<&str>) -> String {
             && name.len() <= 32
             && *name != "root"
             && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-            && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_'))
+            && name
+                .chars()
+                .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_'))
     };
     name.filter(fits).unwrap_or("operator").to_owned()
 }
 
 /// The public key that ssh would offer first.
 pub fn public_key(home: &Path) -> Option<&'static str> {
-    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"].into_iter().find(|path| home.join(&path[2..]).is_file())
+    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"]
+        .into_iter()
+        .find(|path| home.join(&path[2..]).is_file())
 }
 
 /// The text of the file.
@@ -121,7 +125,12 @@ fn settings(manifest: &Manifest) -> String {
         let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
         // What other tools keep already need not be said again.
         let comment = if setting.required && setting.sources.is_empty() { "" } else { "# " };
-        text.push_str(&format!("{comment}{} = {}  # {}{variable}\n", setting.name, example(setting), one_line(&setting.summary)));
+        text.push_str(&format!(
+            "{comment}{} = {}  # {}{variable}\n",
+            setting.name,
+            example(setting),
+            one_line(&setting.summary)
+        ));
     }
     text
 }
