@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bootmachine_broker::http::HttpOptions;
@@ -63,6 +63,13 @@ impl Context {
     #[must_use]
     pub fn with_timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
+        self
+    }
+
+    /// Changes what settings of plugins are looked up in.
+    #[must_use]
+    pub fn with_surroundings(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
         self
     }
 
@@ -139,8 +146,17 @@ fn find() -> Result<PathBuf, Failure> {
         .with_hint("`bootmachine init` writes one to start from, and `--config PATH` names one elsewhere"))
 }
 
-/// Starts the plugin engine, with its cache where one can be had.
+/// The plugin engine of this process, with its cache where one can be had.
 pub fn engine() -> Result<Engine, Failure> {
+    static STARTED: OnceLock<Engine> = OnceLock::new();
+    if let Some(engine) = STARTED.get() {
+        return Ok(engine.clone());
+    }
+    let engine = start_engine()?;
+    Ok(STARTED.get_or_init(|| engine).clone())
+}
+
+fn start_engine() -> Result<Engine, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, format!("the plugin engine can not be started: {error}"));
     if let Some(cache) = cache_directory() {
         match Engine::new(Some(cache.join("plugins")), Limits::default()) {

@@ -59,10 +59,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Runs the command until it ends or is interrupted. Dropping it in its middle is harmless: nothing is done that can not be gone on with.
 async fn supervised(ui: &std::sync::Arc<Ui>, arguments: Arguments) -> Result<Exit, Failure> {
+    let waits = !arguments.command.ends_by_interruption();
     let interrupted = arguments.command.when_interrupted();
     tokio::select! {
         result = arguments.command.run(ui, &arguments.global) => result,
-        Ok(()) = tokio::signal::ctrl_c() => {
+        Ok(()) = tokio::signal::ctrl_c(), if waits => {
             let failure = Failure::new(Exit::Interrupted, "interrupted");
             Err(match interrupted {
                 Some(hint) => failure.with_hint(hint),

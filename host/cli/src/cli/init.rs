@@ -117,6 +117,8 @@ fn shown(directory: &Path, name: &str) -> String {
 pub(super) enum Content<'a> {
     /// A file.
     File(&'a [u8]),
+    /// A file that only its owner may read.
+    Private(&'a [u8]),
     /// A directory of files.
     Tree(&'a [StarterFile]),
 }
@@ -136,6 +138,12 @@ pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(),
         let path = workshop.path().join(name);
         match content {
             Content::File(bytes) => fs_err::write(&path, bytes).map_err(failed)?,
+            Content::Private(bytes) => {
+                use std::io::Write as _;
+                use std::os::unix::fs::OpenOptionsExt as _;
+                let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+                file.and_then(|mut file| file.write_all(bytes)).map_err(failed)?;
+            }
             Content::Tree(files) => {
                 fs_err::create_dir(&path).map_err(failed)?;
                 for file in *files {
@@ -151,7 +159,7 @@ pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(),
         let (from, to) = (workshop.path().join(name), directory.join(name));
         // A link, unlike a rename, never takes the place of a file that came into being in between.
         let result = match content {
-            Content::File(_) => fs_err::hard_link(&from, &to),
+            Content::File(_) | Content::Private(_) => fs_err::hard_link(&from, &to),
             Content::Tree(_) => fs_err::rename(&from, &to),
         };
         if let Err(error) = result {

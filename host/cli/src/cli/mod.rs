@@ -2,12 +2,15 @@
 
 pub mod check;
 pub mod completions;
+pub mod demo;
 pub mod destroy;
 pub mod images;
 pub mod init;
 pub mod man;
 pub mod plan;
+mod playground;
 pub mod plugin;
+pub mod practice;
 pub mod reboot;
 pub mod remote;
 pub mod schema;
@@ -123,6 +126,8 @@ pub enum Command {
     Sizes(sizes::Sizes),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    Demo(demo::Demo),
+    Practice(practice::Practice),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -145,10 +150,17 @@ impl Command {
             Self::Images(command) => command.run(ui, global).await,
             Self::Sizes(command) => command.run(ui, global).await,
             Self::Plugin(command) => command.run(ui).await,
+            Self::Demo(command) => command.run(ui).await,
+            Self::Practice(command) => command.run(ui).await,
             Self::Schema(command) => command.run(ui),
             Self::Completions(command) => command.run(ui),
             Self::Man(command) => command.run(ui),
         }
+    }
+
+    /// Whether being interrupted is how it ends.
+    pub fn ends_by_interruption(&self) -> bool {
+        matches!(self, Self::Practice(_))
     }
 
     /// What to tell someone who stops it in its middle.
