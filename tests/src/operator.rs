@@ -13,6 +13,7 @@ use bootmachine_plugin::settings::Surroundings;
 use bootmachine_plugin::{Engine, Limits};
 
 use crate::recorder::Recorder;
+use crate::shown;
 use crate::world::World;
 
 /// An operator with a directory.
@@ -152,6 +153,39 @@ password = {{ env = "PRACTICE_PASSWORD" }}
             reporter: Arc::<Recorder>::clone(&self.events),
         };
         Ok(Arc::new(Fleet::open(Arc::new(loaded.config), options).await?))
+    }
+}
+
+impl Operator {
+    /// Runs `up` as the operator would and says how it ended: the same text on every machine.
+    pub async fn up(&self, world: &World) -> String {
+        let password = world.playground.cloud.credentials().password.clone();
+        self.up_with(world, &password).await
+    }
+
+    /// The same, with another password.
+    pub async fn up_with(&self, world: &World, password: &str) -> String {
+        let text = match self.fleet_with(password).await {
+            Ok(fleet) => shown::run(&fleet.up().await),
+            Err(error) => shown::refused(&error),
+        };
+        shown::steady(world, self, &text)
+    }
+
+    /// What was tried again and what was warned of so far, each text once.
+    pub fn told(&self, world: &World) -> String {
+        shown::steady(world, self, &self.events.told().join("\n"))
+    }
+
+    /// Whatever kept the last run from its end is gone: one more run ends well, and nothing was made twice.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn assert_mended(&self, world: &World, names: &[&str]) {
+        let expected: String = names.iter().map(|name| format!("{name}: done\n")).collect();
+        let text = self.up(world).await;
+        assert!(text.starts_with(&expected), "{text}\n{}", self.events.lines().join("\n"));
+        assert_eq!(world.servers(), names, "{text}");
     }
 }
 
