@@ -46,7 +46,7 @@ struct Pending {
 
 impl Fleet {
     /// Asks a provider whether these could be made, and makes nothing. One problem for each server that could not.
-    pub(crate) async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
+    pub async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
         let Some(provider) = self.providers.get(provider_name) else { return Ok(Vec::new()) };
         let mut specs = Vec::new();
         for name in names {
