@@ -80,11 +80,14 @@ async fn a_machine_that_never_answers_is_knocked_at_as_long_as_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_runs_no_ssh_service_is_told_from_one_that_is_silent() {
+async fn a_host_key_that_can_not_be_changed_is_as_it_was() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.playground.machines.set_faults("shasta", Faults { commands: vec![CommandFault { command: "sshd".into(), text: "sshd: no hostkeys available -- exiting.".into(), status: 1 }], ..Faults::default() });
+    let fault = CommandFault { command: "sshd".into(), text: "sshd: no hostkeys available -- exiting.".into(), status: 1 };
+    world.playground.machines.set_faults("shasta", Faults { commands: vec![fault], ..Faults::default() });
     insta::assert_snapshot!(operator.up(&world).await, @"");
+    world.playground.machines.set_faults("shasta", Faults::default());
+    operator.assert_mended(&world, &["shasta"]).await;
 }
 
 /// A first boot that ended badly, in the words of the real program.
