@@ -40,7 +40,11 @@ impl Ssh {
         let login = fleet.enter(&self.name).await;
         progress.finish();
         let login = login?;
-        let status = if self.command.is_empty() { shell(&login).await? } else { self.once(ui, &login).await? };
+        let status = if self.command.is_empty() {
+            shell(&login).await?
+        } else {
+            self.once(ui, &login).await?
+        };
         login.session.close().await;
         Ok(match u8::try_from(status) {
             Ok(0) => Exit::Done,
@@ -53,8 +57,16 @@ impl Ssh {
     async fn once(self, ui: &Arc<Ui>, login: &Login) -> Result<u32, Failure> {
         let mut words = self.command.into_iter();
         let Some(program) = words.next() else { return Ok(0) };
-        let command = Command { program, arguments: words.collect(), user: Some(login.session.target().user.clone()), ..Command::default() };
-        let output = login.session.run_streaming(command, &mut |bytes| ui.raw(bytes), &mut |bytes| ui.raw_error(bytes)).await;
+        let command = Command {
+            program,
+            arguments: words.collect(),
+            user: Some(login.session.target().user.clone()),
+            ..Command::default()
+        };
+        let output = login
+            .session
+            .run_streaming(command, &mut |bytes| ui.raw(bytes), &mut |bytes| ui.raw_error(bytes))
+            .await;
         Ok(output.map_err(BrokerError::from)?.status)
     }
 }
@@ -64,7 +76,10 @@ async fn shell(login: &Login) -> Result<u32, Failure> {
     let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
     let sizes = terminal::sizes().map_err(failed)?;
     let raw = terminal::Raw::enter().map_err(failed)?;
-    let status = login.session.interactive(&term, terminal::size(), tokio::io::stdin(), tokio::io::stdout(), sizes).await;
+    let status = login
+        .session
+        .interactive(&term, terminal::size(), tokio::io::stdin(), tokio::io::stdout(), sizes)
+        .await;
     drop(raw);
     Ok(status.map_err(BrokerError::from)?)
 }

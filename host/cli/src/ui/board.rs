@@ -50,8 +50,18 @@ pub struct Board {
 impl Board {
     /// A board with these servers, none of them begun.
     pub fn new(names: &[String]) -> Self {
-        let row = |name: &String| Row { name: clean::line(name).into_owned(), state: State::Waiting, stage: None, text: String::new(), began: None, ended: None };
-        Self { rows: names.iter().map(row).collect(), footer: String::new() }
+        let row = |name: &String| Row {
+            name: clean::line(name).into_owned(),
+            state: State::Waiting,
+            stage: None,
+            text: String::new(),
+            began: None,
+            ended: None,
+        };
+        Self {
+            rows: names.iter().map(row).collect(),
+            footer: String::new(),
+        }
     }
 
     /// Takes note of an event, `now` after the beginning.
@@ -138,7 +148,12 @@ impl Board {
             }
             shown.retain(|row| chosen.contains(row.name.as_str()));
         }
-        let names = shown.iter().map(|row| measure_text_width(&row.name)).max().unwrap_or(0).min(width / 3);
+        let names = shown
+            .iter()
+            .map(|row| measure_text_width(&row.name))
+            .max()
+            .unwrap_or(0)
+            .min(width / 3);
         let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, now)).collect();
         if crowded {
             lines.push(paint(area.color, DIM, &self.counts()));
@@ -152,7 +167,13 @@ impl Board {
 
     fn counts(&self) -> String {
         let count = |state: State| self.rows.iter().filter(|row| row.state == state).count();
-        format!("  {} working, {} done, {} failed, {} waiting", count(State::Working), count(State::Done), count(State::Failed), count(State::Waiting))
+        format!(
+            "  {} working, {} done, {} failed, {} waiting",
+            count(State::Working),
+            count(State::Done),
+            count(State::Failed),
+            count(State::Waiting)
+        )
     }
 }
 
@@ -171,7 +192,10 @@ impl Row {
         let name = truncate_str(&self.name, names, ellipsis(area));
         let padding = " ".repeat(names.saturating_sub(measure_text_width(&name)));
         let mut line = format!("{} {name}{padding}", paint(area.color, style, mark));
-        let elapsed = self.began.map(|began| duration(self.ended.unwrap_or(now).saturating_sub(began))).unwrap_or_default();
+        let elapsed = self
+            .began
+            .map(|began| duration(self.ended.unwrap_or(now).saturating_sub(began)))
+            .unwrap_or_default();
         let stage = match self.state {
             State::Waiting => "waiting",
             State::Done => "done",
@@ -184,7 +208,11 @@ impl Row {
         let text_room = width.saturating_sub(measure_text_width(&line) + elapsed.len() + 4);
         let text = truncate_str(&self.text, text_room, ellipsis(area));
         let gap = " ".repeat(text_room.saturating_sub(measure_text_width(&text)) + 2);
-        let text = if self.state == State::Failed { paint(area.color, BAD, &text) } else { text.into_owned() };
+        let text = if self.state == State::Failed {
+            paint(area.color, BAD, &text)
+        } else {
+            text.into_owned()
+        };
         line.push_str(&format!("  {text}{gap}{}", paint(area.color, DIM, &elapsed)));
         truncate_str(line.trim_end(), width, "").into_owned()
     }
@@ -240,13 +268,33 @@ mod tests {
     fn busy() -> Board {
         let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]));
         let events = [
-            Event::StageStarted { server: "kailash".into(), stage: Stage::Bootstrap },
-            Event::Step { server: "kailash".into(), text: "upgrading every package, which takes a while on a machine like this one".into() },
-            Event::StageStarted { server: "web-1".into(), stage: Stage::Reach },
-            Event::Failed { server: "web-1".into(), stage: Stage::Reach, problem: Problem::failed("10.77.0.3:22 \u{1b}[31mrefused\nthe connection") },
-            Event::StageFinished { server: "web-2".into(), stage: Stage::Verify, summary: "41 checks hold".into() },
+            Event::StageStarted {
+                server: "kailash".into(),
+                stage: Stage::Bootstrap,
+            },
+            Event::Step {
+                server: "kailash".into(),
+                text: "upgrading every package, which takes a while on a machine like this one".into(),
+            },
+            Event::StageStarted {
+                server: "web-1".into(),
+                stage: Stage::Reach,
+            },
+            Event::Failed {
+                server: "web-1".into(),
+                stage: Stage::Reach,
+                problem: Problem::failed("10.77.0.3:22 \u{1b}[31mrefused\nthe connection"),
+            },
+            Event::StageFinished {
+                server: "web-2".into(),
+                stage: Stage::Verify,
+                summary: "41 checks hold".into(),
+            },
             Event::Done { server: "web-2".into() },
-            Event::Provider { provider: "cloud".into(), text: "listing servers".into() },
+            Event::Provider {
+                provider: "cloud".into(),
+                text: "listing servers".into(),
+            },
         ];
         for (at, event) in events.iter().enumerate() {
             board.apply(event, seconds(at as u64 * 30));
@@ -255,7 +303,17 @@ mod tests {
     }
 
     fn show(board: &Board, width: usize, height: usize, unicode: bool) -> String {
-        board.render(Area { width, height, color: false, unicode }, seconds(200)).join("\n")
+        board
+            .render(
+                Area {
+                    width,
+                    height,
+                    color: false,
+                    unicode,
+                },
+                seconds(200),
+            )
+            .join("\n")
     }
 
     #[test]
@@ -272,7 +330,15 @@ mod tests {
     #[test]
     fn never_wider_than_the_terminal() {
         for width in 10..140 {
-            for line in busy().render(Area { width, height: 24, color: true, unicode: true }, seconds(3)) {
+            for line in busy().render(
+                Area {
+                    width,
+                    height: 24,
+                    color: true,
+                    unicode: true,
+                },
+                seconds(3),
+            ) {
                 assert!(measure_text_width(&line) < width.max(21), "{width}: {line}");
             }
         }
@@ -286,18 +352,50 @@ mod tests {
             board.apply(&Event::Done { server: name.clone() }, seconds(1));
         }
         for name in &many[12..30] {
-            board.apply(&Event::StageStarted { server: name.clone(), stage: Stage::Install }, seconds(2));
+            board.apply(
+                &Event::StageStarted {
+                    server: name.clone(),
+                    stage: Stage::Install,
+                },
+                seconds(2),
+            );
         }
-        board.apply(&Event::Failed { server: "web-30".into(), stage: Stage::Install, problem: Problem::failed("no") }, seconds(3));
+        board.apply(
+            &Event::Failed {
+                server: "web-30".into(),
+                stage: Stage::Install,
+                problem: Problem::failed("no"),
+            },
+            seconds(3),
+        );
         insta::assert_snapshot!(show(&board, 70, 10, true));
-        assert!(board.render(Area { width: 70, height: 10, color: false, unicode: true }, seconds(4)).len() < 10);
+        assert!(
+            board
+                .render(
+                    Area {
+                        width: 70,
+                        height: 10,
+                        color: false,
+                        unicode: true
+                    },
+                    seconds(4)
+                )
+                .len()
+                < 10
+        );
     }
 
     #[test]
     fn what_is_over_stays_over() {
         let mut board = Board::new(&names(&["one"]));
         board.apply(&Event::Done { server: "one".into() }, seconds(1));
-        board.apply(&Event::Step { server: "one".into(), text: "late".into() }, seconds(2));
+        board.apply(
+            &Event::Step {
+                server: "one".into(),
+                text: "late".into(),
+            },
+            seconds(2),
+        );
         assert!(show(&board, 80, 24, true).contains("✓ one"));
     }
 }

@@ -159,19 +159,22 @@ impl Ui {
 
     /// Says something that the operator should know.
     pub fn warn(&self, message: &str, hint: Option<&str>) {
-        self.screen.print(&format!("{} {}", paint(self.color_err, ODD, "warning:"), clean::text(message)));
+        self.screen
+            .print(&format!("{} {}", paint(self.color_err, ODD, "warning:"), clean::text(message)));
         self.hint(hint);
     }
 
     /// Says what went wrong with one thing among others.
     pub fn error(&self, message: &str, hint: Option<&str>) {
-        self.screen.print(&format!("{} {}", paint(self.color_err, BAD, "error:"), clean::text(message)));
+        self.screen
+            .print(&format!("{} {}", paint(self.color_err, BAD, "error:"), clean::text(message)));
         self.hint(hint);
     }
 
     fn hint(&self, hint: Option<&str>) {
         if let Some(hint) = hint {
-            self.screen.print(&format!("{} {}", paint(self.color_err, HINT, "hint:"), clean::text(hint)));
+            self.screen
+                .print(&format!("{} {}", paint(self.color_err, HINT, "hint:"), clean::text(hint)));
         }
     }
 

@@ -85,7 +85,10 @@ impl Progress {
         } else if ui.live {
             Mode::Live(Live::start(ui, servers, shows == Shows::Waiting))
         } else {
-            Mode::Plain(Mutex::new(Plain { steps: shows == Shows::Events && !ui.quiet, ..Plain::default() }))
+            Mode::Plain(Mutex::new(Plain {
+                steps: shows == Shows::Events && !ui.quiet,
+                ..Plain::default()
+            }))
         };
         Self { ui: Arc::clone(ui), mode }
     }
@@ -128,9 +131,18 @@ impl Reporter for Progress {
         }
         match event {
             Event::Warning { message, hint } => self.ui.warn(&message, hint.as_deref()),
-            Event::Log { subject, plugin, level, message } => {
+            Event::Log {
+                subject,
+                plugin,
+                level,
+                message,
+            } => {
                 let line = format!("{}: {plugin}: {}", clean::line(&subject), clean::line(&message));
-                if matches!(level.as_str(), "error" | "warn") { self.ui.warn(&line, None) } else { self.ui.say(&line) }
+                if matches!(level.as_str(), "error" | "warn") {
+                    self.ui.warn(&line, None)
+                } else {
+                    self.ui.say(&line)
+                }
             }
             _ => {}
         }
@@ -200,7 +212,12 @@ impl Live {
 
     fn draw(&self) {
         let (height, width) = console::Term::stderr().size();
-        let area = Area { width: width.into(), height: height.into(), color: self.color, unicode: self.unicode };
+        let area = Area {
+            width: width.into(),
+            height: height.into(),
+            color: self.color,
+            unicode: self.unicode,
+        };
         let text = lock(&self.board).render(area, self.began.elapsed()).join("\n");
         self.bar.set_message(text);
     }
@@ -225,7 +242,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Whether the terminal's encoding is UTF-8, by the variables that say so.
 fn is_utf8() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     set.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
