@@ -43,9 +43,14 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Board {
     rows: Vec<Row>,
-    /// What is being done at a provider.
-    footer: String,
+    /// What is being done at a provider, and since when.
+    footer: Option<(String, Duration)>,
+    /// Whether anything has happened yet.
+    begun: bool,
 }
+
+/// How long the word of a provider is news.
+const NEWS: Duration = Duration::from_secs(5);
 
 impl Board {
     /// A board with these servers, none of them begun.
@@ -60,12 +65,13 @@ impl Board {
         };
         Self {
             rows: names.iter().map(row).collect(),
-            footer: String::new(),
+            ..Self::default()
         }
     }
 
     /// Takes note of an event, `now` after the beginning.
     pub fn apply(&mut self, event: &Event, now: Duration) {
+        self.begun = true;
         match event {
             Event::StageStarted { server, stage } => self.change(server, now, |row| {
                 row.stage = Some(*stage);
@@ -92,17 +98,18 @@ impl Board {
                 if self.rows.iter().any(|row| row.name == *subject) {
                     self.change(subject, now, |row| row.text = text);
                 } else {
-                    self.footer = format!("{}: {text}", clean::line(subject));
+                    self.footer = Some((format!("{}: {text}", clean::line(subject)), now));
                 }
             }
-            Event::Provider { provider, text } => self.footer = format!("{}: {}", clean::line(provider), clean::line(text)),
+            Event::Provider { provider, text } => self.footer = Some((format!("{}: {}", clean::line(provider), clean::line(text)), now)),
             Event::Log { .. } | Event::Warning { .. } => {}
         }
     }
 
     /// Nothing more will come.
     pub fn finish(&mut self) {
-        self.footer.clear();
+        self.footer = None;
+        self.begun = true;
     }
 
     fn change(&mut self, name: &str, now: Duration, change: impl FnOnce(&mut Row)) {
@@ -158,8 +165,14 @@ impl Board {
         if crowded {
             lines.push(paint(area.color, DIM, &self.counts()));
         }
-        if !self.footer.is_empty() {
-            let footer = truncate_str(&self.footer, width.saturating_sub(2), ellipsis(area)).into_owned();
+        let footer = match &self.footer {
+            Some((text, since)) if now.saturating_sub(*since) < NEWS => Some(text.as_str()),
+            // The plugins are compiled once, and that takes its time.
+            None if !self.begun => Some("loading the plugins"),
+            _ => None,
+        };
+        if let Some(footer) = footer {
+            let footer = truncate_str(footer, width.saturating_sub(2), ellipsis(area)).into_owned();
             lines.push(format!("  {}", paint(area.color, DIM, &footer)));
         }
         lines

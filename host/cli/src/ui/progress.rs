@@ -139,9 +139,9 @@ impl Reporter for Progress {
             } => {
                 let line = format!("{}: {plugin}: {}", clean::line(&subject), clean::line(&message));
                 if matches!(level.as_str(), "error" | "warn") {
-                    self.ui.warn(&line, None)
+                    self.ui.warn(&line, None);
                 } else {
-                    self.ui.say(&line)
+                    self.ui.say(&line);
                 }
             }
             _ => {}
