@@ -43,6 +43,8 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Board {
     rows: Vec<Row>,
+    /// Whether servers go through stages, or only one thing is done to each.
+    staged: bool,
     /// What is being done at a provider, and since when.
     footer: Option<(String, Duration)>,
     /// Whether anything has happened yet.
@@ -53,8 +55,8 @@ pub struct Board {
 const NEWS: Duration = Duration::from_secs(5);
 
 impl Board {
-    /// A board with these servers, none of them begun.
-    pub fn new(names: &[String]) -> Self {
+    /// A board with these servers, none of them begun. `staged` where they go through the stages of their life.
+    pub fn new(names: &[String], staged: bool) -> Self {
         let row = |name: &String| Row {
             name: clean::line(name).into_owned(),
             state: State::Waiting,
@@ -65,6 +67,7 @@ impl Board {
         };
         Self {
             rows: names.iter().map(row).collect(),
+            staged,
             ..Self::default()
         }
     }
@@ -131,6 +134,9 @@ impl Board {
             if let Some((stage, text)) = at {
                 row.stage = Some(stage);
                 row.text = text;
+            } else if row.stage.is_none() {
+                // What was being done is done.
+                row.text.clear();
             }
         }
     }
@@ -161,7 +167,7 @@ impl Board {
             .max()
             .unwrap_or(0)
             .min(width / 3);
-        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, now)).collect();
+        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, self.staged, now)).collect();
         if crowded {
             lines.push(paint(area.color, DIM, &self.counts()));
         }
@@ -191,7 +197,7 @@ impl Board {
 }
 
 impl Row {
-    fn render(&self, area: Area, width: usize, names: usize, now: Duration) -> String {
+    fn render(&self, area: Area, width: usize, names: usize, staged: bool, now: Duration) -> String {
         let (mark, style) = match (self.state, area.unicode) {
             (State::Waiting, true) => ("·", DIM),
             (State::Waiting, false) => (".", DIM),
@@ -212,12 +218,15 @@ impl Row {
         let stage = match self.state {
             State::Waiting => "waiting",
             State::Done => "done",
+            State::Working if !staged => "",
             State::Working | State::Failed => self.stage.map_or("", Stage::as_str),
         };
-        if width >= 60 {
+        if staged && width >= 60 {
             line.push_str(&format!("  {}", paint(area.color, style, &self.meter(area.unicode))));
         }
-        line.push_str(&format!("  {stage:<9}"));
+        if staged || !stage.is_empty() {
+            line.push_str(&format!("  {stage:<9}"));
+        }
         let text_room = width.saturating_sub(measure_text_width(&line) + elapsed.len() + 4);
         let text = truncate_str(&self.text, text_room, ellipsis(area));
         let gap = " ".repeat(text_room.saturating_sub(measure_text_width(&text)) + 2);
@@ -279,7 +288,7 @@ mod tests {
     }
 
     fn busy() -> Board {
-        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]));
+        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]), true);
         let events = [
             Event::StageStarted {
                 server: "kailash".into(),
@@ -360,7 +369,7 @@ mod tests {
     #[test]
     fn more_servers_than_lines_collapse() {
         let many: Vec<String> = (1..=40).map(|number| format!("web-{number}")).collect();
-        let mut board = Board::new(&many);
+        let mut board = Board::new(&many, true);
         for name in &many[..12] {
             board.apply(&Event::Done { server: name.clone() }, seconds(1));
         }
@@ -399,8 +408,29 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_done_to_each() {
+        let mut board = Board::new(&names(&["web-1", "web-2"]), false);
+        board.apply(
+            &Event::Step {
+                server: "web-1".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(
+            &Event::Step {
+                server: "web-2".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(&Event::Done { server: "web-1".into() }, seconds(2));
+        insta::assert_snapshot!(show(&board, 60, 24, true));
+    }
+
+    #[test]
     fn what_is_over_stays_over() {
-        let mut board = Board::new(&names(&["one"]));
+        let mut board = Board::new(&names(&["one"]), true);
         board.apply(&Event::Done { server: "one".into() }, seconds(1));
         board.apply(
             &Event::Step {
