@@ -6,6 +6,7 @@
 
 pub mod operator;
 pub mod recorder;
+pub mod shown;
 pub mod world;
 
 pub use operator::Operator;

@@ -150,7 +150,12 @@ impl Fleet {
     /// Loads the plugins that the configuration names, checks its settings against their manifests, and makes the brokers. Nothing is
     /// sent yet.
     pub async fn open(config: Arc<Config>, options: Options) -> Result<Self, FleetError> {
-        let problem = |what: &str, error: std::io::Error| Problem::failed(format!("{what} can not be used: {error}"));
+        let problem = |what: &str, error: std::io::Error| {
+            Problem::failed(format!("{what} can not be used: {error}")).with_hint(format!(
+                "{} has to be a directory that can be written to; removing it costs no server: what it holds is also at the provider and on the servers",
+                options.state_directory.display()
+            ))
+        };
         fs_err::create_dir_all(&options.state_directory).map_err(|error| problem("the state directory", error))?;
         let audit = Arc::new(Audit::append_to(&options.state_directory.join("audit.jsonl")).map_err(|error| problem("the audit log", error))?);
         let pins = Pins::open(options.state_directory.join("pins.json")).map_err(|error| problem("the file of pinned host keys", error))?;
