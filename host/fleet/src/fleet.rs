@@ -21,6 +21,7 @@ use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
 use crate::event::{Event, Reporter};
 use crate::fleet::access::bind;
 use crate::pins::Pins;
+pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
 
 mod access;
@@ -52,30 +53,6 @@ impl Default for Timing {
             retry_longest: Duration::from_secs(60),
             retries: 6,
         }
-    }
-}
-
-/// Where plugins that are named in a configuration come from.
-#[async_trait]
-pub trait PluginSource: Send + Sync {
-    /// The plugin of this name; none where there is none.
-    async fn load(&self, engine: &Engine, name: &str) -> Option<Result<Plugin, PluginError>>;
-    /// The names there are, for messages.
-    fn names(&self) -> Vec<String>;
-}
-
-/// The plugins that come with bootmachine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BundledPlugins;
-
-#[async_trait]
-impl PluginSource for BundledPlugins {
-    async fn load(&self, engine: &Engine, name: &str) -> Option<Result<Plugin, PluginError>> {
-        bootmachine_plugin::bundled::load(engine, name).await
-    }
-
-    fn names(&self) -> Vec<String> {
-        bootmachine_plugin::bundled::all().iter().map(|bundled| bundled.name.to_owned()).collect()
     }
 }
 
@@ -150,7 +127,12 @@ impl Fleet {
     /// Loads the plugins that the configuration names, checks its settings against their manifests, and makes the brokers. Nothing is
     /// sent yet.
     pub async fn open(config: Arc<Config>, options: Options) -> Result<Self, FleetError> {
-        let problem = |what: &str, error: std::io::Error| Problem::failed(format!("{what} can not be used: {error}"));
+        let problem = |what: &str, error: std::io::Error| {
+            Problem::failed(format!("{what} can not be used: {error}")).with_hint(format!(
+                "{} has to be a directory that can be written to; removing it costs no server: what it holds is also at the provider and on the servers",
+                options.state_directory.display()
+            ))
+        };
         fs_err::create_dir_all(&options.state_directory).map_err(|error| problem("the state directory", error))?;
         let audit = Arc::new(Audit::append_to(&options.state_directory.join("audit.jsonl")).map_err(|error| problem("the audit log", error))?);
         let pins = Pins::open(options.state_directory.join("pins.json")).map_err(|error| problem("the file of pinned host keys", error))?;
@@ -294,7 +276,15 @@ impl Shelf<'_> {
                 wrong.push(config.diagnostic(named.span.clone(), format!("there is no plugin `{name}`")).with_label("not known").with_help(help));
                 return Ok(None);
             };
-            self.loaded.insert(name.clone(), loaded?);
+            match loaded {
+                Ok(plugin) => drop(self.loaded.insert(name.clone(), plugin)),
+                // Whoever named it can name another.
+                Err(error @ PluginError::Unloadable { .. }) => {
+                    wrong.push(config.diagnostic(named.span.clone(), error.to_string()).with_optional_help(error.hint()));
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let Some(plugin) = self.loaded.get(name).cloned() else { return Ok(None) };
         if plugin.kind() == kind {

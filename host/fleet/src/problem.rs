@@ -41,6 +41,13 @@ impl Problem {
         self
     }
 
+    /// Adds what to do about it where nobody has said it better.
+    #[must_use]
+    pub fn with_next_step(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// Says what was being done, before the cause.
     #[must_use]
     pub fn while_doing(mut self, what: &str) -> Self {

@@ -147,10 +147,8 @@ impl Fleet {
 
         let mut orders = Vec::new();
         let mut lives = Vec::new();
-        let mut created = 0;
         for planned in &plan.servers {
             let boots = planned.from == Some(Stage::Boot);
-            created += usize::from(planned.standing == Standing::ToBoot);
             let booted = boots.then(|| {
                 let (ready, booted) = oneshot::channel();
                 orders.push((planned.provider.clone(), Order { name: planned.name.clone(), found: planned.found.clone(), ready }));
@@ -163,7 +161,7 @@ impl Fleet {
             async move { run.fleet.boot(&provider, orders, &run.journal).await }
         });
         // The lives run by themselves; this is what they wait for.
-        futures::future::join_all(boots).await;
+        let created = futures::future::join_all(boots).await.into_iter().sum();
 
         let mut servers = Vec::new();
         for (planned, life) in plan.servers.iter().zip(lives) {
@@ -196,14 +194,27 @@ impl Fleet {
         for (provider, names) in by_provider {
             problems.extend(self.preflight(provider, &names).await?);
         }
-        let Some((first, problem)) = problems.first().cloned() else { return Ok(()) };
-        let others = problems[1..].iter().map(|(name, problem)| format!("\n`{name}`: {}", problem.message)).collect::<String>();
-        Err(Problem { message: format!("`{first}`: {}{others}", problem.message), ..problem }.while_doing("nothing was created"))
+        let Some((_, first)) = problems.first().cloned() else { return Ok(()) };
+        let message = problems.iter().map(|(name, problem)| format!("`{name}`: {}", problem.message)).collect::<Vec<_>>().join("\n");
+        let mut hints: Vec<(String, Vec<&str>)> = Vec::new();
+        for (name, problem) in &problems {
+            let Some(hint) = &problem.hint else { continue };
+            match hints.iter_mut().find(|(known, _)| known == hint) {
+                Some((_, names)) => names.push(name),
+                None => hints.push((hint.clone(), vec![name])),
+            }
+        }
+        // One hint for all needs no names.
+        let named = hints.len() > 1;
+        let hints = hints.into_iter().map(|(hint, names)| if named { format!("{}: {hint}", names.join(", ")) } else { hint });
+        let hint = hints.collect::<Vec<_>>().join("; ");
+        let hint = (!hint.is_empty()).then_some(hint);
+        Err(Problem { message, hint, ..first }.while_doing("nothing was created"))
     }
 }
 
 async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<Result<Booted, Problem>>>) -> ServerOutcome {
-    let mut life = Life { run: &run, name: planned.name.clone(), stage: planned.from.unwrap_or(Stage::Verify), touched: false, address: planned.address.clone() };
+    let mut life = Life { run: &run, name: planned.name.clone(), stage: first_stage(&planned), touched: false, address: planned.address.clone() };
     let is_master = run.fleet.config.cluster.master.as_ref().is_some_and(|master| master.value == planned.name);
     let result = match life.through(&planned, booted, is_master).await {
         Ok(proof) => {
@@ -224,6 +235,14 @@ async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<
         run.master.send_replace(Master::Failed);
     }
     ServerOutcome { name: planned.name, provider: planned.provider, distro: planned.distro, address, touched, result }
+}
+
+/// Where it begins. What can not be worked on at all is in the way of its very first stage; what is done is proved again.
+fn first_stage(planned: &Planned) -> Stage {
+    match planned.standing {
+        Standing::Blocked => Stage::Boot,
+        _ => planned.from.unwrap_or(Stage::Verify),
+    }
 }
 
 /// One server on its way.

@@ -57,8 +57,17 @@ const PILLAR: &str = r#"{"bootmachine": {"cluster": "demo", "master": MASTER, "s
 const ROOTS: &str = "file_roots: {base: [/srv/bootmachine/configuration/states]}\npillar_roots: {base: [/srv/bootmachine/configuration/pillar, /srv/bootmachine/generated]}\n";
 
 fn install(machine: &Machine, master: bool) {
-    copy(machine, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/salt/configuration"), "/srv/bootmachine/configuration");
-    put(machine, "/srv/bootmachine/generated/bootmachine.sls", PILLAR.replace("MASTER", if master { "\"one\"" } else { "null" }), 0o644);
+    copy(
+        machine,
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/salt/configuration"),
+        "/srv/bootmachine/configuration",
+    );
+    put(
+        machine,
+        "/srv/bootmachine/generated/bootmachine.sls",
+        PILLAR.replace("MASTER", if master { "\"one\"" } else { "null" }),
+        0o644,
+    );
     for program in ["salt-call", "salt-minion", "salt-master", "salt-key", "salt"] {
         put(machine, &format!("/usr/bin/{program}"), program_file(program), 0o755);
     }
@@ -75,7 +84,12 @@ fn install(machine: &Machine, master: bool) {
 fn masterless(network: &Network, image: ImageKind) -> Arc<Machine> {
     let machine = boot(network, "one", "10.77.0.2", image);
     install(&machine, false);
-    put(&machine, "/etc/salt/minion.d/bootmachine.conf", format!("id: one\nfile_client: local\n{ROOTS}"), 0o644);
+    put(
+        &machine,
+        "/etc/salt/minion.d/bootmachine.conf",
+        format!("id: one\nfile_client: local\n{ROOTS}"),
+        0o644,
+    );
     machine.script("apt-get update || dnf makecache || pacman -Sy");
     machine
 }
@@ -89,12 +103,20 @@ fn apply(machine: &Arc<Machine>) -> (i32, Value) {
 /// Those that failed, with their comments.
 fn failures(states: &Value) -> Vec<String> {
     let states = states.as_object().unwrap_or_else(|| panic!("no states: {states}"));
-    states.iter().filter(|(_, state)| state["result"] != true).map(|(key, state)| format!("{key}: {}", state["comment"])).collect()
+    states
+        .iter()
+        .filter(|(_, state)| state["result"] != true)
+        .map(|(key, state)| format!("{key}: {}", state["comment"]))
+        .collect()
 }
 
 fn changes(states: &Value) -> Vec<&String> {
     let states = states.as_object().expect("states");
-    states.iter().filter(|(_, state)| state["changes"].as_object().is_some_and(|changes| !changes.is_empty())).map(|(key, _)| key).collect()
+    states
+        .iter()
+        .filter(|(_, state)| state["changes"].as_object().is_some_and(|changes| !changes.is_empty()))
+        .map(|(key, _)| key)
+        .collect()
 }
 
 async fn secure_twice(image: ImageKind) {
@@ -110,11 +132,17 @@ async fn secure_twice(image: ImageKind) {
         assert_eq!(changes(&second), Vec::<&String>::new(), "{image:?}");
         let (_, effective, _) = machine.script("sshd -T");
         for line in ["port 55022", "permitrootlogin no", "passwordauthentication no", "allowusers alice"] {
-            assert!(effective.lines().any(|own| own.eq_ignore_ascii_case(line)), "{image:?}: {line} is not in {effective}");
+            assert!(
+                effective.lines().any(|own| own.eq_ignore_ascii_case(line)),
+                "{image:?}: {line} is not in {effective}"
+            );
         }
         assert_eq!(lock(&machine.system).sshd.clone().expect("sshd runs").ports, [55022], "{image:?}");
         let (_, rules, _) = machine.script("nft list ruleset");
-        assert!(rules.contains("policy drop") && rules.contains("tcp dport 55022 accept"), "{image:?}: {rules}");
+        assert!(
+            rules.contains("policy drop") && rules.contains("tcp dport 55022 accept"),
+            "{image:?}: {rules}"
+        );
         assert_eq!(machine.script("sysctl -n net.ipv4.conf.all.rp_filter").1, "1\n");
         assert_eq!(machine.script("cat /home/alice/.ssh/authorized_keys").1, "ssh-ed25519 AAAA alice\n");
     })

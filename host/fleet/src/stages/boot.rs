@@ -46,7 +46,7 @@ struct Pending {
 
 impl Fleet {
     /// Asks a provider whether these could be made, and makes nothing. One problem for each server that could not.
-    pub(crate) async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
+    pub async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
         let Some(provider) = self.providers.get(provider_name) else { return Ok(Vec::new()) };
         let mut specs = Vec::new();
         for name in names {
@@ -75,9 +75,10 @@ impl Fleet {
         })
     }
 
-    /// Makes the servers that do not exist and waits for all of them. Each order is told by itself, as soon as its server runs.
-    pub(crate) async fn boot(&self, provider_name: &str, orders: Vec<Order>, journal: &Journal) {
-        let Some(provider) = self.providers.get(provider_name) else { return };
+    /// Makes the servers that do not exist and waits for all of them. Each order is told by itself, as soon as its server runs. Returns how
+    /// many were made.
+    pub(crate) async fn boot(&self, provider_name: &str, orders: Vec<Order>, journal: &Journal) -> usize {
+        let Some(provider) = self.providers.get(provider_name) else { return 0 };
         let mut pending = Vec::new();
         let mut new = Vec::new();
         for order in orders {
@@ -94,8 +95,11 @@ impl Fleet {
                 None => new.push(order),
             }
         }
-        pending.extend(self.create(provider_name, provider, new, journal).await);
+        let made = self.create(provider_name, provider, new, journal).await;
+        let created = made.len();
+        pending.extend(made);
         self.wait(provider_name, pending).await;
+        created
     }
 
     /// One batch; what may have been carried out without our knowing is looked for before it is asked for again.
@@ -134,6 +138,7 @@ impl Fleet {
             let there = if doubtful { self.list(provider_name).await } else { Ok(Vec::new()) };
             open = Vec::new();
             let mut wait = std::time::Duration::ZERO;
+            let mut again = Vec::new();
             for ((order, spec, next_key), answer) in asked.into_iter().zip(answers) {
                 let carried_out = there.as_ref().ok().and_then(|there| {
                     there.iter().find(|found| labels::value(&found.server.labels, labels::ID) == Some(&spec.token))
@@ -156,10 +161,16 @@ impl Fleet {
                     }
                     Err(problem) if problem.kind.is_transient() && there.is_ok() && attempt < self.timing.retries => {
                         wait = wait.max(problem.retry_after().unwrap_or_default());
-                        self.report(Event::Retry { subject: order.name.clone(), reason: problem.message, seconds: self.timing.retry_delay.as_secs_f64() });
+                        again.push((order.name.clone(), problem.message));
                         open.push((order, spec, next_key));
                     }
-                    Err(problem) => {
+                    Err(mut problem) => {
+                        if problem.kind.is_transient() {
+                            problem = problem.with_next_step(match &there {
+                                Ok(_) => format!("it was asked for {} times; `bootmachine up` tries again", attempt + 1),
+                                Err(_) => "whether it was made is open: `bootmachine up` looks before it makes anything".to_owned(),
+                            });
+                        }
                         journal.note(&Record::NotCreated { provider: provider_name, server: &order.name, id: &spec.token, reason: &problem.message });
                         drop(order.ready.send(Err(problem)));
                     }
@@ -167,7 +178,11 @@ impl Fleet {
             }
             if !open.is_empty() {
                 let delay = self.timing.retry_delay.saturating_mul(1 << attempt.min(6)).min(self.timing.retry_longest);
-                tokio::time::sleep(delay.max(wait)).await;
+                let delay = delay.max(wait);
+                for (subject, reason) in again {
+                    self.report(Event::Retry { subject, reason, seconds: delay.as_secs_f64() });
+                }
+                tokio::time::sleep(delay).await;
                 attempt += 1;
             }
         }

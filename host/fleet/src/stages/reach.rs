@@ -148,7 +148,9 @@ impl Fleet {
                     login.session.write_file(File { content: before, ..write("", HOST_KEY_FILE, 0o600) }).await?;
                     login.session.run(reload).await?;
                 }
-                Err(problem.while_doing("its host key could not be changed and is as it was"))
+                Err(problem.while_doing("its host key could not be changed and is as it was").with_next_step(format!(
+                    "`bootmachine ssh {name}` and look at `systemctl status sshd ssh` and `sshd -t`; `bootmachine up` tries it again"
+                )))
             }
         }
     }

@@ -17,7 +17,11 @@ pub enum Relation {
     OnChanges,
 }
 
-const RELATIONS: &[(&str, Relation)] = &[("require", Relation::Require), ("watch", Relation::Watch), ("onchanges", Relation::OnChanges)];
+const RELATIONS: &[(&str, Relation)] = &[
+    ("require", Relation::Require),
+    ("watch", Relation::Watch),
+    ("onchanges", Relation::OnChanges),
+];
 
 /// A state as a requisite names it: module (or `sls`) and id or name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +54,11 @@ impl Chunk {
 
     /// Whether that names it.
     pub fn is(&self, reference: &Reference) -> bool {
-        if reference.0 == "sls" { self.sls == reference.1 } else { self.module == reference.0 && (self.id == reference.1 || self.name == reference.1) }
+        if reference.0 == "sls" {
+            self.sls == reference.1
+        } else {
+            self.module == reference.0 && (self.id == reference.1 || self.name == reference.1)
+        }
     }
 
     /// An argument as text.
@@ -84,19 +92,25 @@ pub trait Roots {
 /// The text of an SLS: `NAME.sls` or `NAME/init.sls`.
 pub fn find(roots: &mut dyn Roots, sls: &str) -> Option<String> {
     let path = sls.replace('.', "/");
-    let content = roots.file(&format!("{path}/init.sls")).or_else(|| roots.file(&format!("{path}.sls")))?;
+    let content = roots
+        .file(&format!("{path}/init.sls"))
+        .or_else(|| roots.file(&format!("{path}.sls")))?;
     Some(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// Which SLS files a top file gives to a machine. None where there is no top file.
 pub fn top(roots: &mut dyn Roots, context: &Context, id: &str) -> Result<Option<Vec<String>>, String> {
     let Some(content) = roots.file("top.sls") else { return Ok(None) };
-    let rendered = render::jinja(&String::from_utf8_lossy(&content), context, &Map::new()).map_err(|error| format!("Rendering SLS 'base:top' failed: {error}"))?;
+    let rendered = render::jinja(&String::from_utf8_lossy(&content), context, &Map::new())
+        .map_err(|error| format!("Rendering SLS 'base:top' failed: {error}"))?;
     let data = render::yaml(&rendered).map_err(|error| format!("Rendering SLS 'base:top' failed: {error}"))?;
     let mut names = Vec::new();
     for (target, list) in data.get("base").and_then(Value::as_object).into_iter().flatten() {
         let list = list.as_array().cloned().unwrap_or_default();
-        let how = list.iter().find_map(|item| item.get("match")).map_or_else(|| "glob".to_owned(), text);
+        let how = list
+            .iter()
+            .find_map(|item| item.get("match"))
+            .map_or_else(|| "glob".to_owned(), text);
         if matches(target, &how, context, id) {
             names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
         }
@@ -109,7 +123,9 @@ pub fn top(roots: &mut dyn Roots, context: &Context, id: &str) -> Result<Option<
 fn matches(target: &str, how: &str, context: &Context, id: &str) -> bool {
     match how {
         "grain" | "pillar" => {
-            let Some((path, pattern)) = target.rsplit_once(':') else { return false };
+            let Some((path, pattern)) = target.rsplit_once(':') else {
+                return false;
+            };
             let mut value = if how == "grain" { &context.grains } else { &context.pillar };
             for part in path.split(':') {
                 let Some(next) = value.get(part) else { return false };
@@ -142,11 +158,23 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 
 /// Compiles SLS files with what they include. The errors are those that Salt lists instead of results.
 pub fn compile(roots: &mut dyn Roots, context: &Context, names: &[String]) -> Result<Vec<Chunk>, Vec<String>> {
-    let mut compiler = Compiler { roots, context, seen: BTreeSet::new(), chunks: Vec::new(), inverse: Vec::new(), errors: Vec::new() };
+    let mut compiler = Compiler {
+        roots,
+        context,
+        seen: BTreeSet::new(),
+        chunks: Vec::new(),
+        inverse: Vec::new(),
+        errors: Vec::new(),
+    };
     for name in names {
         compiler.sls(name, true);
     }
-    let Compiler { mut chunks, inverse, mut errors, .. } = compiler;
+    let Compiler {
+        mut chunks,
+        inverse,
+        mut errors,
+        ..
+    } = compiler;
     for (relation, target, source) in inverse {
         let mut found = false;
         for chunk in chunks.iter_mut().filter(|chunk| chunk.is(&target)) {
@@ -154,13 +182,19 @@ pub fn compile(roots: &mut dyn Roots, context: &Context, names: &[String]) -> Re
             found = true;
         }
         if !found {
-            errors.push(format!("Referenced state does not exist for requisite [require_in: ({}: {})] in state [{}]", target.0, target.1, source.1));
+            errors.push(format!(
+                "Referenced state does not exist for requisite [require_in: ({}: {})] in state [{}]",
+                target.0, target.1, source.1
+            ));
         }
     }
     for chunk in &chunks {
         for (relation, reference) in &chunk.requisites {
             if !chunks.iter().any(|other| other.is(reference)) {
-                let name = RELATIONS.iter().find(|(_, own)| own == relation).map_or("require", |(name, _)| name);
+                let name = RELATIONS
+                    .iter()
+                    .find(|(_, own)| own == relation)
+                    .map_or("require", |(name, _)| name);
                 errors.push(format!(
                     "Referenced state does not exist for requisite [{name}: ({}: {})] in state [{}] in SLS [{}]",
                     reference.0, reference.1, chunk.name, chunk.sls
@@ -249,7 +283,9 @@ impl Compiler<'_> {
                             self.argument(&mut chunk, &key, value);
                         }
                     }
-                    _ => self.errors.push(format!("The state '{id}' in SLS '{sls}' has an argument that is no dictionary")),
+                    _ => self
+                        .errors
+                        .push(format!("The state '{id}' in SLS '{sls}' has an argument that is no dictionary")),
                 }
             }
             match function {
@@ -274,7 +310,8 @@ impl Compiler<'_> {
             for (module, name) in item.as_object().cloned().unwrap_or_default() {
                 let reference = Reference(module, text(&name));
                 if inverse {
-                    self.inverse.push((*relation, reference, Reference(chunk.module.clone(), chunk.id.clone())));
+                    self.inverse
+                        .push((*relation, reference, Reference(chunk.module.clone(), chunk.id.clone())));
                 } else {
                     chunk.requisites.push((*relation, reference));
                 }

@@ -7,6 +7,9 @@ use super::host::Host;
 use super::render::{self, Context};
 use super::states::{self, Outcome};
 
+/// Looks a file up below some roots.
+pub type Finder<'a> = Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>;
+
 /// Where states and pillar come from, for one machine.
 pub struct Source<'a> {
     /// The machine's id.
@@ -14,9 +17,9 @@ pub struct Source<'a> {
     /// What Salt finds out about the machine.
     pub grains: Value,
     /// Looks a file up in the file roots.
-    pub states: Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>,
+    pub states: Finder<'a>,
     /// Looks a file up in the pillar roots.
-    pub pillar: Box<dyn FnMut(&str) -> Option<Vec<u8>> + 'a>,
+    pub pillar: Finder<'a>,
 }
 
 struct Lookup<'a, 'b>(&'b mut (dyn FnMut(&str) -> Option<Vec<u8>> + 'a));
@@ -40,22 +43,35 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 fn pillar(source: &mut Source) -> Result<Value, Vec<String>> {
-    let context = Context { grains: source.grains.clone(), pillar: json!({}) };
+    let context = Context {
+        grains: source.grains.clone(),
+        pillar: json!({}),
+    };
     let mut roots = Lookup(&mut *source.pillar);
-    let names = compile::top(&mut roots, &context, &source.id).map_err(|error| vec![error])?.unwrap_or_default();
+    let names = compile::top(&mut roots, &context, &source.id)
+        .map_err(|error| vec![error])?
+        .unwrap_or_default();
     let mut data = json!({});
     let mut errors = Vec::new();
     for name in names {
         let Some(text) = compile::find(&mut roots, &name) else {
-            errors.push(format!("Specified SLS '{name}' in environment 'base' is not available on the salt master"));
+            errors.push(format!(
+                "Specified SLS '{name}' in environment 'base' is not available on the salt master"
+            ));
             continue;
         };
         match render::jinja(&text, &context, &Map::new()).and_then(|text| render::yaml(&text)) {
             Ok(value) => merge(&mut data, value),
-            Err(error) => errors.push(format!("Rendering SLS '{name}' failed. Please see master log for details.\n{error}")),
+            Err(error) => errors.push(format!(
+                "Rendering SLS '{name}' failed. Please see master log for details.\n{error}"
+            )),
         }
     }
-    if errors.is_empty() { Ok(data) } else { Err([vec!["Pillar failed to render with the following messages:".to_owned()], errors].concat()) }
+    if errors.is_empty() {
+        Ok(data)
+    } else {
+        Err([vec!["Pillar failed to render with the following messages:".to_owned()], errors].concat())
+    }
 }
 
 /// Applies the states that the top file gives to the machine. The result is what `salt-call --out=json` prints under `local`, and the
@@ -66,7 +82,10 @@ pub fn apply(host: &mut dyn Host, mut source: Source, test: bool) -> (Value, i32
         Ok(pillar) => pillar,
         Err(words) => return refuse(words),
     };
-    let context = Context { grains: source.grains.clone(), pillar };
+    let context = Context {
+        grains: source.grains.clone(),
+        pillar,
+    };
     let mut roots = Lookup(&mut *source.states);
     let names = match compile::top(&mut roots, &context, &source.id) {
         Ok(names) => names.unwrap_or_default(),
@@ -83,7 +102,16 @@ pub fn apply(host: &mut dyn Host, mut source: Source, test: bool) -> (Value, i32
         Ok(chunks) => chunks,
         Err(words) => return refuse(words),
     };
-    let mut run = Run { host, roots: &mut roots, context: &context, chunks: &chunks, results: vec![None; chunks.len()], active: Vec::new(), printed: Map::new(), test };
+    let mut run = Run {
+        host,
+        roots: &mut roots,
+        context: &context,
+        chunks: &chunks,
+        results: vec![None; chunks.len()],
+        active: Vec::new(),
+        printed: Map::new(),
+        test,
+    };
     for index in 0..chunks.len() {
         if let Err(error) = run.state(index) {
             return refuse(vec![error]);
@@ -142,14 +170,23 @@ impl Run<'_> {
         let conditional = chunk.requisites.iter().any(|(relation, _)| *relation == Relation::OnChanges);
         let (outcome, ran) = if !failed.is_empty() {
             failed.dedup();
-            (Outcome::failed(format!("One or more requisite failed: {}", failed.join(", "))), false)
+            (
+                Outcome::failed(format!("One or more requisite failed: {}", failed.join(", "))),
+                false,
+            )
         } else if conditional && !changed[1] {
-            (Outcome::unchanged("State was not run because none of the onchanges reqs changed"), false)
+            (
+                Outcome::unchanged("State was not run because none of the onchanges reqs changed"),
+                false,
+            )
         } else {
             (self.call(chunk, changed[0]), true)
         };
         let changed = outcome.changes.as_object().is_some_and(|changes| !changes.is_empty());
-        self.results[index] = Some(Finished { result: outcome.result, changed });
+        self.results[index] = Some(Finished {
+            result: outcome.result,
+            changed,
+        });
         let mut printed = json!({
             "name": chunk.name,
             "changes": outcome.changes,
@@ -172,7 +209,10 @@ impl Run<'_> {
     }
 
     fn call(&mut self, chunk: &Chunk, watched: bool) -> Outcome {
-        for (name, wanted, words) in [("onlyif", true, "onlyif condition is false"), ("unless", false, "unless condition is true")] {
+        for (name, wanted, words) in [
+            ("onlyif", true, "onlyif condition is false"),
+            ("unless", false, "unless condition is true"),
+        ] {
             let commands = match chunk.args.get(name) {
                 Some(Value::Array(commands)) => commands.iter().map(compile::text).collect(),
                 Some(command) => vec![compile::text(command)],
@@ -180,9 +220,19 @@ impl Run<'_> {
             };
             let holds = commands.iter().all(|command| self.host.succeeds(&["/bin/sh", "-c", command]));
             if holds != wanted {
-                return Outcome { skip_watch: true, ..Outcome::unchanged(words) };
+                return Outcome {
+                    skip_watch: true,
+                    ..Outcome::unchanged(words)
+                };
             }
         }
-        states::call(&mut states::Call { host: self.host, roots: self.roots, context: self.context, chunk, watched, test: self.test })
+        states::call(&mut states::Call {
+            host: self.host,
+            roots: self.roots,
+            context: self.context,
+            chunk,
+            watched,
+            test: self.test,
+        })
     }
 }

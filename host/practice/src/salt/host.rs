@@ -32,6 +32,10 @@ pub trait Host {
             return Ok(done);
         }
         let words = if done.stderr.is_empty() { &done.stdout } else { &done.stderr };
-        Err(if words.is_empty() { format!("{} ended with status {}", argv.join(" "), done.status) } else { words.clone() })
+        Err(if words.is_empty() {
+            format!("{} ended with status {}", argv.join(" "), done.status)
+        } else {
+            words.clone()
+        })
     }
 }

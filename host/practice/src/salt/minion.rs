@@ -18,16 +18,28 @@ use crate::machine::{ImageKind, Machine};
 
 /// The text of a file of a machine, read as root.
 pub fn read(machine: &Machine, path: &str) -> Option<Vec<u8>> {
-    lock(&machine.system).files.read(&Credentials::root(), path).ok().map(|content| content.to_vec())
+    lock(&machine.system)
+        .files
+        .read(&Credentials::root(), path)
+        .ok()
+        .map(|content| content.to_vec())
 }
 
 /// Salt's configuration: the main file, then `*.conf` of its directory in their order.
 pub fn configuration(machine: &Machine, which: &str) -> Result<Map<String, Value>, String> {
     let directory = format!("/etc/salt/{which}.d");
-    let mut names = lock(&machine.system).files.list(&Credentials::root(), &directory).unwrap_or_default();
+    let mut names = lock(&machine.system)
+        .files
+        .list(&Credentials::root(), &directory)
+        .unwrap_or_default();
     names.sort();
     let mut paths = vec![format!("/etc/salt/{which}")];
-    paths.extend(names.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{directory}/{name}")));
+    paths.extend(
+        names
+            .iter()
+            .filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "conf"))
+            .map(|name| format!("{directory}/{name}")),
+    );
     let mut settings = Map::new();
     for path in paths {
         let Some(content) = read(machine, &path) else { continue };
@@ -59,7 +71,15 @@ pub fn grains(machine: &Machine, settings: &Map<String, Value>) -> Value {
     };
     let major: u32 = release.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     let host = lock(&machine.system).hostname();
-    let addresses = |v6: bool| machine.spec.addresses.iter().filter(|address| address.is_ipv6() == v6).map(ToString::to_string).collect::<Vec<_>>();
+    let addresses = |v6: bool| {
+        machine
+            .spec
+            .addresses
+            .iter()
+            .filter(|address| address.is_ipv6() == v6)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     let (mut v4, mut v6) = (vec!["127.0.0.1".to_owned()], vec!["::1".to_owned()]);
     v4.extend(addresses(false));
     v6.extend(addresses(true));
@@ -90,17 +110,26 @@ pub fn rooted(machine: &Machine, settings: &Map<String, Value>, key: &str, path:
 
 /// The lines of a public key without the first, the last and empty ones.
 fn body(key: &[u8]) -> Vec<String> {
-    String::from_utf8_lossy(key).lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("-----")).map(str::to_owned).collect()
+    String::from_utf8_lossy(key)
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("-----"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Colon-separated SHA-256, as Salt prints fingerprints.
 fn hexadecimal(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    Sha256::digest(data)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 /// A key file's fingerprint, as the minion computes it.
 pub fn fingerprint(key: &[u8]) -> String {
-    hexadecimal(body(key).iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes())
+    hexadecimal((body(key).join("\n") + "\n").as_bytes())
 }
 
 /// The fingerprint that `salt-key` prints of the same key: since 3008 it hashes the whole text.
@@ -162,7 +191,9 @@ pub fn sign_in(machine: &Arc<Machine>, settings: &Map<String, Value>) -> Result<
     let Some(address) = settings.get("master").map(text).and_then(|address| address.parse::<IpAddr>().ok()) else {
         return Ok(Standing::Unreachable);
     };
-    let Some(network) = machine.network() else { return Ok(Standing::Unreachable) };
+    let Some(network) = machine.network() else {
+        return Ok(Standing::Unreachable);
+    };
     let own = machine.spec.addresses.contains(&address) || address.is_loopback();
     let master = if own { Some(machine.clone()) } else { network.at(address) };
     let Some(master) = master.filter(|master| lock(&master.system).services.active("salt-master.service")) else {
@@ -170,7 +201,11 @@ pub fn sign_in(machine: &Arc<Machine>, settings: &Map<String, Value>) -> Result<
     };
     if !own {
         let from = machine.spec.addresses.iter().find(|from| from.is_ipv4() == address.is_ipv4());
-        let open = from.is_some_and(|from| [4505, 4506].iter().all(|port| matches!(network.reachable(address, *port, *from), Verdict::Accept)));
+        let open = from.is_some_and(|from| {
+            [4505, 4506]
+                .iter()
+                .all(|port| matches!(network.reachable(address, *port, *from), Verdict::Accept))
+        });
         if !open {
             return Ok(Standing::Unreachable);
         }
@@ -188,7 +223,10 @@ pub fn sign_in(machine: &Arc<Machine>, settings: &Map<String, Value>) -> Result<
         let content = if path == cached { &master_key } else { &key };
         // Salt strips the last line feed of a key that came over the wire.
         let content = content.strip_suffix(b"\n").unwrap_or(content).to_vec();
-        lock(&on.system).files.put(&path, content, mode).map_err(|error| format!("{path}: {error}"))
+        lock(&on.system)
+            .files
+            .put(&path, content, mode)
+            .map_err(|error| format!("{path}: {error}"))
     };
     put(machine, cached.clone(), 0o644)?;
     let name = id(machine, settings);
@@ -203,7 +241,11 @@ pub fn sign_in(machine: &Arc<Machine>, settings: &Map<String, Value>) -> Result<
         (None, None) if same("minions_rejected").is_some() => Ok(Standing::Rejected),
         (None, None) => {
             let accept = theirs.get("auto_accept") == Some(&Value::Bool(true));
-            put(&master, format!("{store}/{}/{name}", if accept { "minions" } else { "minions_pre" }), 0o600)?;
+            put(
+                &master,
+                format!("{store}/{}/{name}", if accept { "minions" } else { "minions_pre" }),
+                0o600,
+            )?;
             Ok(if accept { Standing::Accepted(master) } else { Standing::Pending })
         }
     }
@@ -214,7 +256,10 @@ pub fn keys(machine: &Machine, store: &str) -> BTreeMap<&'static str, Vec<String
     ["minions", "minions_pre", "minions_denied", "minions_rejected"]
         .into_iter()
         .map(|directory| {
-            let mut names = lock(&machine.system).files.list(&Credentials::root(), &format!("{store}/{directory}")).unwrap_or_default();
+            let mut names = lock(&machine.system)
+                .files
+                .list(&Credentials::root(), &format!("{store}/{directory}"))
+                .unwrap_or_default();
             names.sort();
             (directory, names)
         })

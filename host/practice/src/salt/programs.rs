@@ -27,7 +27,11 @@ impl Host for OnMachine<'_> {
     fn run(&mut self, argv: &[&str], stdin: &[u8]) -> Done {
         let (status, stdout, stderr) = self.0.capture(argv, stdin);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
-        Done { status, stdout: text(stdout), stderr: text(stderr) }
+        Done {
+            status,
+            stdout: text(stdout),
+            stderr: text(stderr),
+        }
     }
 
     fn read(&mut self, path: &str) -> Option<Vec<u8>> {
@@ -51,7 +55,10 @@ impl Program for Master {
         let store = minion::pki(&settings, "master");
         minion::ensure_key(&ctx.machine, &store, "master")?;
         for directory in ["minions", "minions_pre", "minions_denied", "minions_rejected"] {
-            ctx.system().files.mkdir_all(&format!("{store}/{directory}"), 0o755).map_err(|error| error.to_string())?;
+            ctx.system()
+                .files
+                .mkdir_all(&format!("{store}/{directory}"), 0o755)
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -76,7 +83,8 @@ impl Program for Minion {
         let waiting = ctx.clone();
         std::thread::spawn(move || {
             while waiting.wait(Duration::from_secs(10)) && running(&waiting.machine) {
-                let standing = minion::configuration(&waiting.machine, "minion").and_then(|settings| minion::sign_in(&waiting.machine, &settings));
+                let standing =
+                    minion::configuration(&waiting.machine, "minion").and_then(|settings| minion::sign_in(&waiting.machine, &settings));
                 match standing {
                     Ok(Standing::Unreachable | Standing::Pending) => {}
                     Ok(_) | Err(_) => break,
@@ -122,7 +130,9 @@ fn call(ctx: &mut Exec) -> i32 {
         ctx.outln("salt-call 3007.8 (Chlorine)");
         return 0;
     }
-    let Some(function) = words.first().cloned() else { return ctx.fail(64, "no function was named") };
+    let Some(function) = words.first().cloned() else {
+        return ctx.fail(64, "no function was named");
+    };
     if ctx.user.uid != 0 {
         ctx.errln("[WARNING ] Insufficient permissions to read the configuration of the minion");
         return 77;
@@ -152,7 +162,9 @@ fn call(ctx: &mut Exec) -> i32 {
         "grains.items" => (minion::grains(&machine, &settings), 0),
         "grains.get" => {
             let grains = minion::grains(&machine, &settings);
-            let found = words.get(1).and_then(|path| path.split(':').try_fold(&grains, |value, part| value.get(part)).cloned());
+            let found = words
+                .get(1)
+                .and_then(|path| path.split(':').try_fold(&grains, |value, part| value.get(part)).cloned());
             (found.unwrap_or_else(|| json!("")), 0)
         }
         "key.finger" => {
@@ -185,7 +197,7 @@ fn refused(ctx: &mut Exec, standing: Standing) -> i32 {
             42
         }
         Standing::Accepted(_) | Standing::Unreachable => {
-            if !ctx.wait(Duration::from_secs(60)) {
+            if !ctx.wait(Duration::from_mins(1)) {
                 return ctx.cancel.status().unwrap_or(1);
             }
             ctx.errln("[ERROR   ] Request timed out while waiting for a response. reconnecting.\n[ERROR   ] Unable to sign_in to master: Attempt to authenticate with the salt master failed with timeout error");
@@ -218,8 +230,12 @@ fn pattern(names: &[String], glob: &str) -> Vec<String> {
     names.iter().filter(|name| super::compile::glob(glob, name)).cloned().collect()
 }
 
-const TITLES: [(&str, &str); 4] =
-    [("minions", "Accepted Keys:"), ("minions_denied", "Denied Keys:"), ("minions_pre", "Unaccepted Keys:"), ("minions_rejected", "Rejected Keys:")];
+const TITLES: [(&str, &str); 4] = [
+    ("minions", "Accepted Keys:"),
+    ("minions_denied", "Denied Keys:"),
+    ("minions_pre", "Unaccepted Keys:"),
+    ("minions_rejected", "Rejected Keys:"),
+];
 
 fn key(ctx: &mut Exec) -> i32 {
     let (flags, words) = arguments(ctx);
@@ -233,11 +249,19 @@ fn key(ctx: &mut Exec) -> i32 {
     let name = words.first().cloned().unwrap_or_default();
     let all = || vec!["minions", "minions_pre", "minions_denied", "minions_rejected"];
     let matching = |directories: &[&'static str], glob: &str| -> BTreeMap<&'static str, Vec<String>> {
-        directories.iter().map(|directory| (*directory, pattern(&known[directory], glob))).filter(|(_, names)| !names.is_empty()).collect()
+        directories
+            .iter()
+            .map(|directory| (*directory, pattern(&known[directory], glob)))
+            .filter(|(_, names)| !names.is_empty())
+            .collect()
     };
     let json = has(&flags, &["--out=json", "--output=json"]);
     if has(&flags, &["-a", "--accept", "-A", "--accept-all"]) {
-        let glob = if has(&flags, &["-A", "--accept-all"]) { "*".to_owned() } else { name };
+        let glob = if has(&flags, &["-A", "--accept-all"]) {
+            "*".to_owned()
+        } else {
+            name
+        };
         let found = matching(&["minions_pre"], &glob).remove("minions_pre").unwrap_or_default();
         if found.is_empty() {
             ctx.outln(format!("The key glob '{glob}' does not match any unaccepted keys."));
@@ -251,7 +275,10 @@ fn key(ctx: &mut Exec) -> i32 {
         }
         for name in found {
             let root = crate::machine::model::users::Credentials::root();
-            let moved = ctx.system().files.rename(&root, &format!("{store}/minions_pre/{name}"), &format!("{store}/minions/{name}"));
+            let moved = ctx
+                .system()
+                .files
+                .rename(&root, &format!("{store}/minions_pre/{name}"), &format!("{store}/minions/{name}"));
             match moved {
                 Ok(()) => ctx.outln(format!("Key for minion {name} accepted.")),
                 Err(error) => return ctx.fail(1, error.to_string()),
@@ -260,7 +287,11 @@ fn key(ctx: &mut Exec) -> i32 {
         return 0;
     }
     if has(&flags, &["-d", "--delete", "-D", "--delete-all"]) {
-        let glob = if has(&flags, &["-D", "--delete-all"]) { "*".to_owned() } else { name };
+        let glob = if has(&flags, &["-D", "--delete-all"]) {
+            "*".to_owned()
+        } else {
+            name
+        };
         let found = matching(&all(), &glob);
         if found.is_empty() {
             ctx.outln(format!("The key glob '{glob}' does not match any unaccepted keys."));
@@ -275,7 +306,10 @@ fn key(ctx: &mut Exec) -> i32 {
         for (directory, names) in found {
             for name in names {
                 // It may have gone meanwhile, and then it is as wanted.
-                let _ = ctx.system().files.unlink(&crate::machine::model::users::Credentials::root(), &format!("{store}/{directory}/{name}"));
+                let _ = ctx.system().files.unlink(
+                    &crate::machine::model::users::Credentials::root(),
+                    &format!("{store}/{directory}/{name}"),
+                );
                 ctx.outln(format!("Key for minion {name} deleted."));
             }
         }
@@ -306,7 +340,10 @@ fn key(ctx: &mut Exec) -> i32 {
         _ => all(),
     };
     if json {
-        let answer: Map<String, Value> = list.into_iter().map(|directory| (directory.to_owned(), json!(known[directory]))).collect();
+        let answer: Map<String, Value> = list
+            .into_iter()
+            .map(|directory| (directory.to_owned(), json!(known[directory])))
+            .collect();
         print(ctx, &flags, &Value::Object(answer));
         return 0;
     }
@@ -323,7 +360,9 @@ fn key(ctx: &mut Exec) -> i32 {
 
 fn salt(ctx: &mut Exec) -> i32 {
     let (flags, words) = arguments(ctx);
-    let [target, function, ..] = words.as_slice() else { return ctx.fail(2, "a target and a function are expected") };
+    let [target, function, ..] = words.as_slice() else {
+        return ctx.fail(2, "a target and a function are expected");
+    };
     let settings = match minion::configuration(&ctx.machine, "master") {
         Ok(settings) => settings,
         Err(error) => return ctx.fail(1, error),
@@ -340,7 +379,9 @@ fn salt(ctx: &mut Exec) -> i32 {
     for name in names {
         let found = machines.iter().find(|machine| {
             let settings = minion::configuration(machine, "minion").unwrap_or_default();
-            running(machine) && minion::id(machine, &settings) == name && matches!(minion::sign_in(machine, &settings), Ok(Standing::Accepted(master)) if master.spec.id == ctx.machine.spec.id)
+            running(machine)
+                && minion::id(machine, &settings) == name
+                && matches!(minion::sign_in(machine, &settings), Ok(Standing::Accepted(master)) if master.spec.id == ctx.machine.spec.id)
         });
         let Some(machine) = found else {
             answers.insert(name, json!("Minion did not return. [Not connected]"));

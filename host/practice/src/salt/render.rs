@@ -20,18 +20,34 @@ fn method(_: &mut State, value: &Jinja, name: &str, args: &[Jinja]) -> Result<Ji
             "get" => {
                 let (key, default): (Jinja, Option<Jinja>) = from_args(args)?;
                 let found = value.get_item(&key)?;
-                return Ok(if found.is_undefined() { default.unwrap_or_else(|| Jinja::from(())) } else { found });
+                return Ok(if found.is_undefined() {
+                    default.unwrap_or_else(|| Jinja::from(()))
+                } else {
+                    found
+                });
             }
             "items" => {
                 let keys = value.try_iter()?;
-                return keys.map(|key| Ok(Jinja::from(vec![key.clone(), value.get_item(&key)?]))).collect::<Result<Vec<_>, Error>>().map(Jinja::from);
+                return keys
+                    .map(|key| Ok(Jinja::from(vec![key.clone(), value.get_item(&key)?])))
+                    .collect::<Result<Vec<_>, Error>>()
+                    .map(Jinja::from);
             }
             "keys" => return Ok(value.try_iter()?.collect()),
-            "values" => return value.try_iter()?.map(|key| value.get_item(&key)).collect::<Result<Vec<_>, Error>>().map(Jinja::from),
+            "values" => {
+                return value
+                    .try_iter()?
+                    .map(|key| value.get_item(&key))
+                    .collect::<Result<Vec<_>, Error>>()
+                    .map(Jinja::from);
+            }
             _ => {}
         }
     }
-    Err(Error::new(ErrorKind::UnknownMethod, format!("Jinja error: '{}' object has no attribute '{name}'", value.kind())))
+    Err(Error::new(
+        ErrorKind::UnknownMethod,
+        format!("Jinja error: '{}' object has no attribute '{name}'", value.kind()),
+    ))
 }
 
 /// Renders a template. The error has Salt's shape: what, the line, and the source with a mark at it.
@@ -39,11 +55,18 @@ pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // As in Salt, a template's last line feed stays.
-    environment.set_syntax(minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default());
+    environment.set_syntax(
+        minijinja::syntax::SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .build()
+            .unwrap_or_default(),
+    );
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_unknown_method_callback(method);
     // Not the built-in one, which escapes for HTML.
-    environment.add_filter("json", |value: Jinja| serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string())));
+    environment.add_filter("json", |value: Jinja| {
+        serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+    });
     let mut data = Map::new();
     data.insert("grains".into(), context.grains.clone());
     data.insert("pillar".into(), context.pillar.clone());
@@ -60,7 +83,13 @@ pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result
             .enumerate()
             .skip(line.saturating_sub(6))
             .take(11)
-            .map(|(n, source)| if n + 1 == line { format!("{source}    <======================") } else { source.to_owned() })
+            .map(|(n, source)| {
+                if n + 1 == line {
+                    format!("{source}    <======================")
+                } else {
+                    source.to_owned()
+                }
+            })
             .collect();
         format!("{what}; line {line}\n\n---\n{}\n---", source.join("\n"))
     })
@@ -68,7 +97,10 @@ pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result
 
 /// Reads YAML.
 pub fn yaml(text: &str) -> Result<Value, String> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
         return Ok(json!({}));
     }
     serde_saphyr::from_str(text).map_err(|error| error.to_string())

@@ -129,6 +129,16 @@ fn add_files(package: &mut Package) {
             );
             package.programs.push("/usr/lib/systemd/systemd-timesyncd".into());
         }
+        "dnf5" => put("/etc/dnf/dnf.conf".into(), "[main]\n".into()),
+        "apt" => {
+            put("/etc/apt/apt.conf.d/01autoremove".into(), "APT::NeverAutoRemove { \"^firmware-linux.*\"; };\n".into());
+            for name in ["apt-daily", "apt-daily-upgrade"] {
+                put(
+                    format!("{units}/{name}.timer"),
+                    format!("[Unit]\nDescription={name}\n\n[Timer]\nOnCalendar=*-*-* 6:00\n\n[Install]\nWantedBy=timers.target\n"),
+                );
+            }
+        }
         "unattended-upgrades" => put(
             format!("{units}/unattended-upgrades.service"),
             unit(

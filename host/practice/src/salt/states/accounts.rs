@@ -16,14 +16,22 @@ fn entry(call: &mut Call, database: &str, name: &str) -> Option<Vec<String>> {
 pub fn user_present(call: &mut Call) -> Result {
     let chunk = call.chunk;
     let name = chunk.name.as_str();
-    let wanted: Option<BTreeSet<String>> = chunk.args.get("groups").and_then(Value::as_array).map(|groups| groups.iter().map(text).collect());
+    let wanted: Option<BTreeSet<String>> = chunk
+        .args
+        .get("groups")
+        .and_then(Value::as_array)
+        .map(|groups| groups.iter().map(text).collect());
     for group in wanted.iter().flatten() {
         if entry(call, "group", group).is_none() {
             return Err(format!("The following group(s) are not present: {group}"));
         }
     }
     let gid = match chunk.text("gid") {
-        Some(group) => Some(entry(call, "group", &group).and_then(|fields| fields.get(2).cloned()).ok_or_else(|| format!("gid {group} not found"))?),
+        Some(group) => Some(
+            entry(call, "group", &group)
+                .and_then(|fields| fields.get(2).cloned())
+                .ok_or_else(|| format!("gid {group} not found"))?,
+        ),
         None => None,
     };
     let mut changes = Map::new();
@@ -32,7 +40,13 @@ pub fn user_present(call: &mut Call) -> Result {
             return Ok(Outcome::would(format!("User {name} set to be added")));
         }
         let mut argv: Vec<String> = ["useradd", "-m"].map(str::to_owned).to_vec();
-        for (flag, value) in [("-u", chunk.text("uid")), ("-g", gid), ("-d", chunk.text("home")), ("-s", chunk.text("shell")), ("-c", chunk.text("fullname").filter(|text| !text.is_empty()))] {
+        for (flag, value) in [
+            ("-u", chunk.text("uid")),
+            ("-g", gid),
+            ("-d", chunk.text("home")),
+            ("-s", chunk.text("shell")),
+            ("-c", chunk.text("fullname").filter(|text| !text.is_empty())),
+        ] {
             if let Some(value) = value {
                 argv.extend([flag.to_owned(), value]);
             }
@@ -56,10 +70,16 @@ pub fn user_present(call: &mut Call) -> Result {
     let field = |index: usize| now.get(index).cloned().unwrap_or_default();
     let mut modify: Vec<(&str, &str, String)> = Vec::new();
     if let Some(uid) = chunk.text("uid").filter(|uid| *uid != field(2)) {
-        return Err(format!("Changing uid ({} -> {uid}) not permitted, set allow_uid_change to True to force this change. Note that this will not change file ownership.", field(2)));
+        return Err(format!(
+            "Changing uid ({} -> {uid}) not permitted, set allow_uid_change to True to force this change. Note that this will not change file ownership.",
+            field(2)
+        ));
     }
     if let Some(gid) = gid.filter(|gid| *gid != field(3)) {
-        return Err(format!("Changing gid ({} -> {gid}) not permitted, set allow_gid_change to True to force this change. Note that this will not change file ownership.", field(3)));
+        return Err(format!(
+            "Changing gid ({} -> {gid}) not permitted, set allow_gid_change to True to force this change. Note that this will not change file ownership.",
+            field(3)
+        ));
     }
     for (key, flag, index) in [("fullname", "-c", 4), ("home", "-d", 5), ("shell", "-s", 6)] {
         if let Some(value) = chunk.text(key).filter(|value| *value != field(index).trim_end_matches(',')) {
@@ -73,7 +93,14 @@ pub fn user_present(call: &mut Call) -> Result {
     }
     if let Some(wanted) = wanted {
         let primary = call.host.run(&["id", "-gn", name], b"").stdout;
-        let has: BTreeSet<String> = call.host.run(&["id", "-Gn", name], b"").stdout.split_whitespace().map(str::to_owned).filter(|group| *group != primary).collect();
+        let has: BTreeSet<String> = call
+            .host
+            .run(&["id", "-Gn", name], b"")
+            .stdout
+            .split_whitespace()
+            .map(str::to_owned)
+            .filter(|group| *group != primary)
+            .collect();
         if has != wanted {
             modify.push(("groups", "-G", wanted.into_iter().collect::<Vec<_>>().join(",")));
         }
@@ -82,7 +109,10 @@ pub fn user_present(call: &mut Call) -> Result {
         return Ok(Outcome::unchanged(format!("User {name} is present and up to date")));
     }
     if call.test {
-        return Ok(Outcome::would(format!("The following user attributes are set to be changed: {}", modify.iter().map(|(key, ..)| *key).collect::<Vec<_>>().join(", "))));
+        return Ok(Outcome::would(format!(
+            "The following user attributes are set to be changed: {}",
+            modify.iter().map(|(key, ..)| *key).collect::<Vec<_>>().join(", ")
+        )));
     }
     for (key, flag, value) in modify {
         call.host.must(&["usermod", flag, &value, name])?;
@@ -109,7 +139,9 @@ pub fn user_absent(call: &mut Call) -> Result {
         argv.push("-r");
     }
     argv.push(name);
-    call.host.must(&argv).map_err(|error| format!("Failed to remove user {name}: {error}"))?;
+    call.host
+        .must(&argv)
+        .map_err(|error| format!("Failed to remove user {name}: {error}"))?;
     Ok(Outcome::changed(json!({name: "removed"}), format!("Removed user {name}")))
 }
 
@@ -121,10 +153,16 @@ pub fn group_present(call: &mut Call) -> Result {
     if let Some(now) = entry(call, "group", name) {
         return match gid.filter(|gid| Some(gid) != now.get(2)) {
             None => Ok(Outcome::unchanged(format!("Group {name} is present and up to date"))),
-            Some(_) if call.test => Ok(Outcome::would(format!("The following group attributes are set to be changed:\ngid: {}\n", gid_of(chunk)))),
+            Some(_) if call.test => Ok(Outcome::would(format!(
+                "The following group attributes are set to be changed:\ngid: {}\n",
+                gid_of(chunk)
+            ))),
             Some(gid) => {
                 call.host.must(&["groupmod", "-g", &gid, name])?;
-                Ok(Outcome::changed(json!({"Final": {"gid": gid}}), format!("Group {name} has been updated")))
+                Ok(Outcome::changed(
+                    json!({"Final": {"gid": gid}}),
+                    format!("Group {name} has been updated"),
+                ))
             }
         };
     }
@@ -139,9 +177,14 @@ pub fn group_present(call: &mut Call) -> Result {
         argv.extend(["-g", gid]);
     }
     argv.push(name);
-    call.host.must(&argv).map_err(|error| format!("Failed to create new group {name}: {error}"))?;
+    call.host
+        .must(&argv)
+        .map_err(|error| format!("Failed to create new group {name}: {error}"))?;
     let made = entry(call, "group", name).unwrap_or_default();
-    Ok(Outcome::changed(json!({"name": name, "passwd": "x", "gid": made.get(2), "members": []}), format!("New group {name} created")))
+    Ok(Outcome::changed(
+        json!({"name": name, "passwd": "x", "gid": made.get(2), "members": []}),
+        format!("New group {name} created"),
+    ))
 }
 
 fn gid_of(chunk: &crate::salt::compile::Chunk) -> String {

@@ -10,8 +10,14 @@ pub fn run(call: &mut Call) -> Result {
     if call.test {
         return Ok(Outcome::would(format!("Command \"{command}\" would have been executed")));
     }
-    let script = call.chunk.text("cwd").map_or_else(|| command.clone(), |cwd| format!("cd '{cwd}' && {command}"));
+    let script = call
+        .chunk
+        .text("cwd")
+        .map_or_else(|| command.clone(), |cwd| format!("cd '{cwd}' && {command}"));
     let done = call.host.run(&["/bin/sh", "-c", &script], b"");
     let changes = json!({"pid": 1000, "retcode": done.status, "stdout": done.stdout, "stderr": done.stderr});
-    Ok(Outcome { result: Some(done.status == 0), ..Outcome::changed(changes, format!("Command \"{command}\" run")) })
+    Ok(Outcome {
+        result: Some(done.status == 0),
+        ..Outcome::changed(changes, format!("Command \"{command}\" run"))
+    })
 }

@@ -12,7 +12,10 @@ fn permissions(call: &mut Call, path: &str, mode: Option<String>) -> Result<Map<
     let now = call.host.must(&["stat", "-c", "%a %U %G", path])?.stdout;
     let now: Vec<_> = now.split_whitespace().collect();
     let mut changes = Map::new();
-    let mode = mode.filter(|mode| now.first().is_none_or(|now| now.trim_start_matches('0') != mode.trim_start_matches('0')));
+    let mode = mode.filter(|mode| {
+        now.first()
+            .is_none_or(|now| now.trim_start_matches('0') != mode.trim_start_matches('0'))
+    });
     if let Some(mode) = mode {
         if !call.test {
             call.host.must(&["chmod", &mode, path])?;
@@ -22,7 +25,9 @@ fn permissions(call: &mut Call, path: &str, mode: Option<String>) -> Result<Map<
     for (key, command, index) in [("user", "chown", 1), ("group", "chgrp", 2)] {
         if let Some(wanted) = chunk.text(key).filter(|wanted| now.get(index) != Some(&wanted.as_str())) {
             if !call.test {
-                call.host.must(&[command, &wanted, path]).map_err(|error| format!("Failed to change {key} to {wanted}: {error}"))?;
+                call.host
+                    .must(&[command, &wanted, path])
+                    .map_err(|error| format!("Failed to change {key} to {wanted}: {error}"))?;
             }
             changes.insert(key.into(), json!(wanted));
         }
@@ -57,7 +62,10 @@ fn wanted(call: &mut Call) -> Result<Option<Vec<u8>>> {
                 .roots
                 .file(path)
                 .ok_or_else(|| format!("Unable to manage file: Source file {source} not found in saltenv 'base'"))?,
-            None => call.host.read(&source).ok_or_else(|| format!("Unable to manage file: {source} does not exist"))?,
+            None => call
+                .host
+                .read(&source)
+                .ok_or_else(|| format!("Unable to manage file: {source} does not exist"))?,
         },
         (None, None) => return Ok(None),
     };
@@ -69,14 +77,16 @@ fn wanted(call: &mut Call) -> Result<Option<Vec<u8>>> {
         for key in ["defaults", "context"] {
             more.extend(chunk.args.get(key).and_then(Value::as_object).cloned().unwrap_or_default());
         }
-        let rendered = render::jinja(&String::from_utf8_lossy(&body), call.context, &more).map_err(|error| format!("Unable to manage file: {error}"))?;
+        let rendered = render::jinja(&String::from_utf8_lossy(&body), call.context, &more)
+            .map_err(|error| format!("Unable to manage file: {error}"))?;
         body = rendered.into_bytes();
     }
     Ok(Some(body))
 }
 
 fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent })
+    path.rsplit_once('/')
+        .map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent })
 }
 
 /// `file.managed`.
@@ -90,9 +100,15 @@ pub fn managed(call: &mut Call) -> Result {
     if !there && call.host.succeeds(&["test", "-d", path]) {
         return Err(format!("Specified target {path} is a directory"));
     }
-    let write = if there { wanted.as_ref().is_some_and(|wanted| Some(wanted) != old.as_ref()) } else { true };
+    let write = if there {
+        wanted.as_ref().is_some_and(|wanted| Some(wanted) != old.as_ref())
+    } else {
+        true
+    };
     if write && call.test {
-        return Ok(Outcome::would(format!("The file {path} is set to be changed\nNote: No changes made, actual changes may\nbe different due to other states.")));
+        return Ok(Outcome::would(format!(
+            "The file {path} is set to be changed\nNote: No changes made, actual changes may\nbe different due to other states."
+        )));
     }
     if write {
         let body = wanted.unwrap_or_default();
@@ -103,8 +119,14 @@ pub fn managed(call: &mut Call) -> Result {
             call.host.run(&["rm", "-f", &probe], b"");
             if done.status != 0 {
                 let words = [done.stderr, done.stdout].into_iter().find(|words| !words.is_empty());
-                let comment = words.map_or_else(|| "check_cmd execution failed".to_owned(), |words| format!("check_cmd execution failed\n{words}"));
-                return Ok(Outcome { skip_watch: true, ..Outcome::failed(comment) });
+                let comment = words.map_or_else(
+                    || "check_cmd execution failed".to_owned(),
+                    |words| format!("check_cmd execution failed\n{words}"),
+                );
+                return Ok(Outcome {
+                    skip_watch: true,
+                    ..Outcome::failed(comment)
+                });
             }
         }
         let directory = parent(path);
@@ -151,7 +173,9 @@ pub fn directory(call: &mut Call) -> Result {
             return Err(format!("Specified location {path} exists and is a file"));
         }
         if call.test {
-            return Ok(Outcome::would(format!("The following files will be changed:\n{path}: directory - new\n")));
+            return Ok(Outcome::would(format!(
+                "The following files will be changed:\n{path}: directory - new\n"
+            )));
         }
         if !chunk.flag("makedirs") && !call.host.succeeds(&["test", "-d", parent(path)]) {
             return Err(format!("No directory to create {path} in"));
@@ -194,21 +218,31 @@ pub fn symlink(call: &mut Call) -> Result {
         return Ok(Outcome::would(format!("Symlink {path} to {target} is set for creation")));
     }
     call.host.must(&["ln", "-sfn", &target, path])?;
-    Ok(Outcome::changed(json!({"new": path}), format!("Created new symlink {path} -> {target}")))
+    Ok(Outcome::changed(
+        json!({"new": path}),
+        format!("Created new symlink {path} -> {target}"),
+    ))
 }
 
 /// `file.prepend` and `file.append`.
 pub fn add(call: &mut Call, before: bool) -> Result {
     let chunk = call.chunk;
     let path = chunk.name.as_str();
-    let old = call.host.read(path).map(|content| String::from_utf8_lossy(&content).into_owned()).unwrap_or_default();
+    let old = call
+        .host
+        .read(path)
+        .map(|content| String::from_utf8_lossy(&content).into_owned())
+        .unwrap_or_default();
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = match chunk.args.get("text") {
         Some(Value::Array(lines)) => lines.iter().map(text).collect(),
         Some(other) => text(other).lines().map(str::to_owned).collect(),
         None => return Err("No text found to add".into()),
     };
-    let missing: Vec<_> = lines.into_iter().filter(|line| !old.lines().any(|own| words(own) == words(line))).collect();
+    let missing: Vec<_> = lines
+        .into_iter()
+        .filter(|line| !old.lines().any(|own| words(own) == words(line)))
+        .collect();
     if missing.is_empty() {
         return Ok(Outcome::unchanged(format!("File {path} is in correct state")));
     }
@@ -223,7 +257,10 @@ pub fn add(call: &mut Call, before: bool) -> Result {
 }
 
 fn expression(pattern: &str) -> Result<regex::Regex> {
-    regex::RegexBuilder::new(pattern).multi_line(true).build().map_err(|error| error.to_string())
+    regex::RegexBuilder::new(pattern)
+        .multi_line(true)
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// `file.comment`.
@@ -232,12 +269,16 @@ pub fn comment(call: &mut Call) -> Result {
     let path = chunk.name.as_str();
     let pattern = chunk.text("regex").ok_or("regex is required")?;
     let sign = chunk.text("char").unwrap_or_else(|| "#".into());
-    let Some(old) = call.host.read(path) else { return Err(format!("{path}: file not found")) };
+    let Some(old) = call.host.read(path) else {
+        return Err(format!("{path}: file not found"));
+    };
     let old = String::from_utf8_lossy(&old).into_owned();
     let bare = expression(pattern.trim_start_matches('^').trim_end_matches('$'))?;
     let whole = expression(&pattern)?;
     if !old.lines().any(|line| whole.is_match(line)) {
-        let commented = old.lines().any(|line| line.strip_prefix(sign.as_str()).is_some_and(|rest| bare.is_match(rest)));
+        let commented = old
+            .lines()
+            .any(|line| line.strip_prefix(sign.as_str()).is_some_and(|rest| bare.is_match(rest)));
         return if commented {
             Ok(Outcome::unchanged("Pattern already commented"))
         } else if chunk.flag("ignore_missing") {
@@ -249,7 +290,16 @@ pub fn comment(call: &mut Call) -> Result {
     if call.test {
         return Ok(Outcome::would(format!("File {path} is set to be updated")));
     }
-    let new: String = old.lines().map(|line| if whole.is_match(line) { format!("{sign}{line}\n") } else { format!("{line}\n") }).collect();
+    let new: String = old
+        .lines()
+        .map(|line| {
+            if whole.is_match(line) {
+                format!("{sign}{line}\n")
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
     call.host.write(path, new.as_bytes())?;
     Ok(Outcome::changed(json!({"diff": "Replaced"}), "Commented lines successfully"))
 }
@@ -258,10 +308,14 @@ pub fn comment(call: &mut Call) -> Result {
 pub fn replace(call: &mut Call) -> Result {
     let chunk = call.chunk;
     let path = chunk.name.as_str();
-    let Some(old) = call.host.read(path) else { return Err(format!("{path}: file not found")) };
+    let Some(old) = call.host.read(path) else {
+        return Err(format!("{path}: file not found"));
+    };
     let old = String::from_utf8_lossy(&old).into_owned();
     let pattern = expression(&chunk.text("pattern").ok_or("pattern is required")?)?;
-    let new = pattern.replace_all(&old, chunk.text("repl").unwrap_or_default().as_str()).into_owned();
+    let new = pattern
+        .replace_all(&old, chunk.text("repl").unwrap_or_default().as_str())
+        .into_owned();
     if new == old {
         return Ok(Outcome::unchanged("No changes needed to be made"));
     }

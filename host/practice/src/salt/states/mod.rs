@@ -42,7 +42,12 @@ pub struct Outcome {
 
 impl Outcome {
     fn new(result: Option<bool>, changes: Value, comment: impl Into<String>) -> Self {
-        Self { result, changes, comment: comment.into(), skip_watch: false }
+        Self {
+            result,
+            changes,
+            comment: comment.into(),
+            skip_watch: false,
+        }
     }
 
     /// All was as it should be.
@@ -99,9 +104,10 @@ pub fn call(call: &mut Call) -> Outcome {
         ("cmd", "wait") if !call.watched => Ok(Outcome::unchanged("")),
         ("cmd", "wait") => commands::run(call),
         ("test", "nop" | "succeed_without_changes") => Ok(Outcome::unchanged("Success!")),
-        ("test", "succeed_with_changes") => {
-            Ok(Outcome::changed(json!({"testing": {"old": "Unchanged", "new": "Something pretended to change"}}), "Success!"))
-        }
+        ("test", "succeed_with_changes") => Ok(Outcome::changed(
+            json!({"testing": {"old": "Unchanged", "new": "Something pretended to change"}}),
+            "Success!",
+        )),
         ("test", "fail_without_changes") => Err("Failure!".into()),
         (module, function) => Err(format!(
             "State '{module}.{function}' was not found in SLS '{}'\nReason: '{module}.{function}' is not available.\n",

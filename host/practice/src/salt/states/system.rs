@@ -7,7 +7,11 @@ use crate::salt::compile::text;
 
 /// The package names of a state.
 fn names(call: &Call) -> Vec<String> {
-    call.chunk.args.get("pkgs").and_then(Value::as_array).map_or_else(|| vec![call.chunk.name.clone()], |names| names.iter().map(text).collect())
+    call.chunk
+        .args
+        .get("pkgs")
+        .and_then(Value::as_array)
+        .map_or_else(|| vec![call.chunk.name.clone()], |names| names.iter().map(text).collect())
 }
 
 fn family(call: &Call) -> String {
@@ -17,18 +21,21 @@ fn family(call: &Call) -> String {
 /// The version of an installed package.
 fn version(call: &mut Call, name: &str) -> Option<String> {
     let done = match family(call).as_str() {
-        "Debian" => call.host.run(&["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name], b""),
-        "RedHat" => call.host.run(&["rpm", "-q", "--qf", "installed %{VERSION}-%{RELEASE}", name], b""),
-        _ => {
-            let mut done = call.host.run(&["pacman", "-Q", name], b"");
-            done.stdout = done.stdout.replacen(name, "installed", 1);
-            done
-        }
+        "Debian" => call
+            .host
+            .run(&["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name], b""),
+        "RedHat" => call.host.run(&["rpm", "-q", name], b""),
+        _ => call.host.run(&["pacman", "-Q", name], b""),
     };
     if done.status != 0 {
         return None;
     }
-    done.stdout.strip_prefix("installed ").map(|version| version.trim().to_owned())
+    let version = match family(call).as_str() {
+        "Debian" => done.stdout.strip_prefix("installed "),
+        "RedHat" => done.stdout.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')),
+        _ => done.stdout.strip_prefix(name),
+    };
+    version.map(|version| version.trim().to_owned())
 }
 
 /// `pkg.installed`.
@@ -39,10 +46,22 @@ pub fn pkg_installed(call: &mut Call) -> Result {
         return Ok(Outcome::unchanged("All specified packages are already installed"));
     }
     if call.test {
-        return Ok(Outcome::would(format!("The following packages would be installed/updated: {}", missing.join(", "))));
+        return Ok(Outcome::would(format!(
+            "The following packages would be installed/updated: {}",
+            missing.join(", ")
+        )));
     }
     let mut argv: Vec<&str> = match family(call).as_str() {
-        "Debian" => vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Options::=--force-confold", "install"],
+        "Debian" => vec![
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "-q",
+            "-y",
+            "-o",
+            "DPkg::Options::=--force-confold",
+            "install",
+        ],
         "RedHat" => vec!["dnf", "-q", "-y", "install"],
         _ => vec!["pacman", "-S", "--noprogressbar", "--noconfirm", "--needed"],
     };
@@ -57,11 +76,17 @@ pub fn pkg_installed(call: &mut Call) -> Result {
         }
     }
     if failed.is_empty() {
-        return Ok(Outcome::changed(Value::Object(changes), format!("The following packages were installed/updated: {}", missing.join(", "))));
+        return Ok(Outcome::changed(
+            Value::Object(changes),
+            format!("The following packages were installed/updated: {}", missing.join(", ")),
+        ));
     }
     let words = done.err().unwrap_or_default();
     let comment = format!("Problem encountered installing package(s). Additional info follows:\n\nerrors:\n    - {words}");
-    Ok(Outcome { result: Some(false), ..Outcome::changed(Value::Object(changes), comment) })
+    Ok(Outcome {
+        result: Some(false),
+        ..Outcome::changed(Value::Object(changes), comment)
+    })
 }
 
 /// `pkg.removed`.
@@ -72,7 +97,10 @@ pub fn pkg_removed(call: &mut Call) -> Result {
         return Ok(Outcome::unchanged("All specified packages are already absent"));
     }
     if call.test {
-        return Ok(Outcome::would(format!("The following packages will be removed: {}", there.join(", "))));
+        return Ok(Outcome::would(format!(
+            "The following packages will be removed: {}",
+            there.join(", ")
+        )));
     }
     let mut argv: Vec<&str> = match family(call).as_str() {
         "Debian" => vec!["apt-get", "-q", "-y", "remove"],
@@ -81,14 +109,19 @@ pub fn pkg_removed(call: &mut Call) -> Result {
     };
     argv.extend(there.iter().map(String::as_str));
     call.host.must(&argv)?;
-    let changes = there.iter().map(|name| (name.clone(), json!({"new": "", "old": "installed"}))).collect();
+    let changes = there
+        .iter()
+        .map(|name| (name.clone(), json!({"new": "", "old": "installed"})))
+        .collect();
     Ok(Outcome::changed(Value::Object(changes), "All targeted packages were removed."))
 }
 
 /// Whether there is such a unit.
 fn available(call: &mut Call, name: &str) -> bool {
-    let done = call.host.run(&["systemctl", "cat", name], b"");
-    done.status == 0
+    call.host
+        .run(&["systemctl", "show", "--property=LoadState", name], b"")
+        .stdout
+        .contains("=loaded")
 }
 
 fn active(call: &mut Call, name: &str) -> bool {
@@ -96,7 +129,10 @@ fn active(call: &mut Call, name: &str) -> bool {
 }
 
 fn enabled(call: &mut Call, name: &str) -> bool {
-    matches!(call.host.run(&["systemctl", "is-enabled", name], b"").stdout.as_str(), "enabled" | "alias" | "static" | "enabled-runtime")
+    matches!(
+        call.host.run(&["systemctl", "is-enabled", name], b"").stdout.as_str(),
+        "enabled" | "alias" | "static" | "enabled-runtime"
+    )
 }
 
 /// Enables or disables a unit where the state asks for it; whether that changed anything.
@@ -128,14 +164,24 @@ pub fn service_running(call: &mut Call) -> Result {
             }
             call.host.must(&["systemctl", action, name])?;
             set_enabled(call, name, enable)?;
-            return Ok(Outcome::changed(json!({name: true}), if action == "reload" { "Service reloaded" } else { "Service restarted" }));
+            return Ok(Outcome::changed(
+                json!({name: true}),
+                if action == "reload" {
+                    "Service reloaded"
+                } else {
+                    "Service restarted"
+                },
+            ));
         }
         return Ok(if !set_enabled(call, name, enable)? {
             Outcome::unchanged(format!("The service {name} is already running"))
         } else if call.test {
             Outcome::would(format!("Service {name} set to be enabled"))
         } else {
-            Outcome::changed(json!({name: true}), format!("Service {name} has been enabled, and is in the desired state"))
+            Outcome::changed(
+                json!({name: true}),
+                format!("Service {name} has been enabled, and is in the desired state"),
+            )
         });
     }
     if call.test {
@@ -143,12 +189,19 @@ pub fn service_running(call: &mut Call) -> Result {
     }
     let started = call.host.must(&["systemctl", "start", name]);
     if let Err(words) = started {
-        return Ok(Outcome { result: Some(false), ..Outcome::changed(json!({name: false}), words) });
+        return Ok(Outcome {
+            result: Some(false),
+            ..Outcome::changed(json!({name: false}), words)
+        });
     }
     let changed = set_enabled(call, name, enable)?;
     Ok(Outcome::changed(
         json!({name: true}),
-        if changed { format!("Service {name} has been enabled, and is running") } else { format!("Started service {name}") },
+        if changed {
+            format!("Service {name} has been enabled, and is running")
+        } else {
+            format!("Started service {name}")
+        },
     ))
 }
 
@@ -162,7 +215,9 @@ pub fn service_dead(call: &mut Call) -> Result {
     }
     let running = active(call, name);
     if running && !call.test {
-        call.host.must(&["systemctl", "stop", name]).map_err(|error| format!("Service {name} failed to die\n{error}"))?;
+        call.host
+            .must(&["systemctl", "stop", name])
+            .map_err(|error| format!("Service {name} failed to die\n{error}"))?;
     }
     let changed = set_enabled(call, name, enable)?;
     Ok(if !running && !changed {
@@ -181,14 +236,21 @@ pub fn service_enable(call: &mut Call, wanted: bool) -> Result {
     let name = call.chunk.name.as_str();
     let word = if wanted { "enabled" } else { "disabled" };
     if !available(call, name) {
-        return if wanted { Err(format!("The named service {name} is not available")) } else { Ok(Outcome::unchanged(format!("The named service {name} is not available"))) };
+        return if wanted {
+            Err(format!("The named service {name} is not available"))
+        } else {
+            Ok(Outcome::unchanged(format!("The named service {name} is not available")))
+        };
     }
     Ok(if !set_enabled(call, name, Some(wanted))? {
         Outcome::unchanged(format!("Service {name} is already {word}, and is in the desired state"))
     } else if call.test {
         Outcome::would(format!("Service {name} set to be {word}"))
     } else {
-        Outcome::changed(json!({name: true}), format!("Service {name} has been {word}, and is in the desired state"))
+        Outcome::changed(
+            json!({name: true}),
+            format!("Service {name} has been {word}, and is in the desired state"),
+        )
     })
 }
 
@@ -204,18 +266,32 @@ pub fn service_mask(call: &mut Call, wanted: bool) -> Result {
         return Ok(Outcome::would(format!("Service {name} would have been {word}")));
     }
     call.host.must(&["systemctl", if wanted { "mask" } else { "unmask" }, name])?;
-    Ok(Outcome::changed(json!({name: {"old": now, "new": wanted}}), format!("Service {name} was {word}")))
+    Ok(Outcome::changed(
+        json!({name: {"old": now, "new": wanted}}),
+        format!("Service {name} was {word}"),
+    ))
 }
 
 /// `sysctl.present`.
 pub fn sysctl_present(call: &mut Call) -> Result {
     let chunk = call.chunk;
-    let (name, file) = (chunk.name.as_str(), chunk.text("config").unwrap_or_else(|| "/etc/sysctl.d/99-salt.conf".into()));
+    let (name, file) = (
+        chunk.name.as_str(),
+        chunk.text("config").unwrap_or_else(|| "/etc/sysctl.d/99-salt.conf".into()),
+    );
     let value = chunk.text("value").ok_or("value is required")?;
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let old = call.host.read(&file).map(|content| String::from_utf8_lossy(&content).into_owned()).unwrap_or_default();
+    let old = call
+        .host
+        .read(&file)
+        .map(|content| String::from_utf8_lossy(&content).into_owned())
+        .unwrap_or_default();
     let line_of = |line: &str| line.split_once('=').is_some_and(|(key, _)| key.trim() == name);
-    let written = old.lines().find(|line| line_of(line)).and_then(|line| line.split_once('=')).map(|(_, value)| words(value));
+    let written = old
+        .lines()
+        .find(|line| line_of(line))
+        .and_then(|line| line.split_once('='))
+        .map(|(_, value)| words(value));
     let running = call.host.run(&["sysctl", "-n", name], b"");
     if running.status != 0 {
         return Err(format!("Failed to set {name} to {value}: {}", running.stderr));
@@ -226,23 +302,37 @@ pub fn sysctl_present(call: &mut Call) -> Result {
     if call.test {
         return Ok(Outcome::would(format!("Sysctl option {name} would be changed to {value}")));
     }
-    call.host.must(&["sysctl", "-w", &format!("{name}={value}")]).map_err(|error| format!("Failed to set {name} to {value}: {error}"))?;
-    let mut new = if old.is_empty() { "#\n# Kernel sysctl configuration\n#\n".to_owned() } else { String::new() };
+    call.host
+        .must(&["sysctl", "-w", &format!("{name}={value}")])
+        .map_err(|error| format!("Failed to set {name} to {value}: {error}"))?;
+    let mut new = if old.is_empty() {
+        "#\n# Kernel sysctl configuration\n#\n".to_owned()
+    } else {
+        String::new()
+    };
     for line in old.lines().filter(|line| !line_of(line)) {
         new.push_str(line);
         new.push('\n');
     }
     new.push_str(&format!("{name} = {value}\n"));
     call.host.write(&file, new.as_bytes())?;
-    Ok(Outcome::changed(json!({name: value}), format!("Updated sysctl value {name} = {value}")))
+    Ok(Outcome::changed(
+        json!({name: value}),
+        format!("Updated sysctl value {name} = {value}"),
+    ))
 }
 
 /// `timezone.system`.
 pub fn timezone(call: &mut Call) -> Result {
     let name = call.chunk.name.as_str();
-    let now = call.host.run(&["timedatectl", "show", "--property=Timezone", "--value"], b"").stdout;
+    let now = call
+        .host
+        .run(&["timedatectl", "show", "--property=Timezone", "--value"], b"")
+        .stdout;
     if now == name {
-        return Ok(Outcome::unchanged(format!("Timezone {name} already set, UTC already set to {name}")));
+        return Ok(Outcome::unchanged(format!(
+            "Timezone {name} already set, UTC already set to {name}"
+        )));
     }
     if call.test {
         return Ok(Outcome::would(format!("Timezone {name} needs to be set")));
