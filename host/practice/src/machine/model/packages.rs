@@ -480,3 +480,6 @@ pub fn remove(system: &mut System, name: &str) -> bool {
     }
     true
 }
+
+/// Where pacman keeps its keyring.
+pub const PACMAN_KEYS: &str = "/etc/pacman.d/gnupg";
