@@ -40,7 +40,8 @@ impl Destroy {
         let fleet = context.open(Needs::Login, Arc::clone(&relay) as _).await?;
         let servers = fleet.to_destroy(&self.names).await;
         progress.finish();
-        let servers = servers?;
+        let mut servers = servers?;
+        servers.sort_by(|one, other| (&one.name, &one.server.id).cmp(&(&other.name, &other.server.id)));
         if servers.is_empty() {
             if ui.is_json() {
                 ui.json_line(&serde_json::json!({ "event": "outcome", "command": "destroy", "servers": [], "failed": 0 }));
@@ -70,7 +71,7 @@ impl Destroy {
             }
         }
         let names: Vec<String> = servers.iter().map(|found| found.name.clone()).collect();
-        let progress = ui.progress(&names, Shows::Events);
+        let progress = ui.progress(&names, Shows::Acts);
         relay.turn_to(&progress);
         let destroyed = fleet.destroy(servers).await;
         progress.finish();

@@ -31,7 +31,7 @@ impl Up {
 /// Brings the servers of a configuration up and shows what became of them.
 pub async fn up(context: &Context) -> Result<Exit, Failure> {
     let ui = &context.ui;
-    let progress = ui.progress(&context.names(), Shows::Events);
+    let progress = ui.progress(&context.names(), Shows::Stages);
     let fleet = context.open(Needs::Login, Arc::clone(&progress) as _).await?;
     let result = fleet.up().await;
     progress.finish();

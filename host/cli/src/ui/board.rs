@@ -43,13 +43,20 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Board {
     rows: Vec<Row>,
-    /// What is being done at a provider.
-    footer: String,
+    /// Whether servers go through stages, or only one thing is done to each.
+    staged: bool,
+    /// What is being done at a provider, and since when.
+    footer: Option<(String, Duration)>,
+    /// Whether anything has happened yet.
+    begun: bool,
 }
 
+/// How long the word of a provider is news.
+const NEWS: Duration = Duration::from_secs(5);
+
 impl Board {
-    /// A board with these servers, none of them begun.
-    pub fn new(names: &[String]) -> Self {
+    /// A board with these servers, none of them begun. `staged` where they go through the stages of their life.
+    pub fn new(names: &[String], staged: bool) -> Self {
         let row = |name: &String| Row {
             name: clean::line(name).into_owned(),
             state: State::Waiting,
@@ -60,12 +67,14 @@ impl Board {
         };
         Self {
             rows: names.iter().map(row).collect(),
-            footer: String::new(),
+            staged,
+            ..Self::default()
         }
     }
 
     /// Takes note of an event, `now` after the beginning.
     pub fn apply(&mut self, event: &Event, now: Duration) {
+        self.begun = true;
         match event {
             Event::StageStarted { server, stage } => self.change(server, now, |row| {
                 row.stage = Some(*stage);
@@ -92,17 +101,18 @@ impl Board {
                 if self.rows.iter().any(|row| row.name == *subject) {
                     self.change(subject, now, |row| row.text = text);
                 } else {
-                    self.footer = format!("{}: {text}", clean::line(subject));
+                    self.footer = Some((format!("{}: {text}", clean::line(subject)), now));
                 }
             }
-            Event::Provider { provider, text } => self.footer = format!("{}: {}", clean::line(provider), clean::line(text)),
+            Event::Provider { provider, text } => self.footer = Some((format!("{}: {}", clean::line(provider), clean::line(text)), now)),
             Event::Log { .. } | Event::Warning { .. } => {}
         }
     }
 
     /// Nothing more will come.
     pub fn finish(&mut self) {
-        self.footer.clear();
+        self.footer = None;
+        self.begun = true;
     }
 
     fn change(&mut self, name: &str, now: Duration, change: impl FnOnce(&mut Row)) {
@@ -124,6 +134,9 @@ impl Board {
             if let Some((stage, text)) = at {
                 row.stage = Some(stage);
                 row.text = text;
+            } else if row.stage.is_none() {
+                // What was being done is done.
+                row.text.clear();
             }
         }
     }
@@ -154,12 +167,18 @@ impl Board {
             .max()
             .unwrap_or(0)
             .min(width / 3);
-        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, now)).collect();
+        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, self.staged, now)).collect();
         if crowded {
             lines.push(paint(area.color, DIM, &self.counts()));
         }
-        if !self.footer.is_empty() {
-            let footer = truncate_str(&self.footer, width.saturating_sub(2), ellipsis(area)).into_owned();
+        let footer = match &self.footer {
+            Some((text, since)) if now.saturating_sub(*since) < NEWS => Some(text.as_str()),
+            // The plugins are compiled once, and that takes its time.
+            None if !self.begun => Some("loading the plugins"),
+            _ => None,
+        };
+        if let Some(footer) = footer {
+            let footer = truncate_str(footer, width.saturating_sub(2), ellipsis(area)).into_owned();
             lines.push(format!("  {}", paint(area.color, DIM, &footer)));
         }
         lines
@@ -178,7 +197,7 @@ impl Board {
 }
 
 impl Row {
-    fn render(&self, area: Area, width: usize, names: usize, now: Duration) -> String {
+    fn render(&self, area: Area, width: usize, names: usize, staged: bool, now: Duration) -> String {
         let (mark, style) = match (self.state, area.unicode) {
             (State::Waiting, true) => ("·", DIM),
             (State::Waiting, false) => (".", DIM),
@@ -199,12 +218,15 @@ impl Row {
         let stage = match self.state {
             State::Waiting => "waiting",
             State::Done => "done",
+            State::Working if !staged => "",
             State::Working | State::Failed => self.stage.map_or("", Stage::as_str),
         };
-        if width >= 60 {
+        if staged && width >= 60 {
             line.push_str(&format!("  {}", paint(area.color, style, &self.meter(area.unicode))));
         }
-        line.push_str(&format!("  {stage:<9}"));
+        if staged || !stage.is_empty() {
+            line.push_str(&format!("  {stage:<9}"));
+        }
         let text_room = width.saturating_sub(measure_text_width(&line) + elapsed.len() + 4);
         let text = truncate_str(&self.text, text_room, ellipsis(area));
         let gap = " ".repeat(text_room.saturating_sub(measure_text_width(&text)) + 2);
@@ -266,7 +288,7 @@ mod tests {
     }
 
     fn busy() -> Board {
-        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]));
+        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]), true);
         let events = [
             Event::StageStarted {
                 server: "kailash".into(),
@@ -347,7 +369,7 @@ mod tests {
     #[test]
     fn more_servers_than_lines_collapse() {
         let many: Vec<String> = (1..=40).map(|number| format!("web-{number}")).collect();
-        let mut board = Board::new(&many);
+        let mut board = Board::new(&many, true);
         for name in &many[..12] {
             board.apply(&Event::Done { server: name.clone() }, seconds(1));
         }
@@ -386,8 +408,29 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_done_to_each() {
+        let mut board = Board::new(&names(&["web-1", "web-2"]), false);
+        board.apply(
+            &Event::Step {
+                server: "web-1".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(
+            &Event::Step {
+                server: "web-2".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(&Event::Done { server: "web-1".into() }, seconds(2));
+        insta::assert_snapshot!(show(&board, 60, 24, true));
+    }
+
+    #[test]
     fn what_is_over_stays_over() {
-        let mut board = Board::new(&names(&["one"]));
+        let mut board = Board::new(&names(&["one"]), true);
         board.apply(&Event::Done { server: "one".into() }, seconds(1));
         board.apply(
             &Event::Step {

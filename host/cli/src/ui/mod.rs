@@ -7,6 +7,7 @@
 
 pub mod board;
 pub mod clean;
+pub mod keyboard;
 pub mod lines;
 pub mod log;
 pub mod progress;

@@ -50,8 +50,10 @@ struct Plain {
 /// What a command shows of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// The events are what it is about: `up`, `destroy`.
-    Events,
+    /// The events are what it is about, and servers go through stages: `up`.
+    Stages,
+    /// The events are what it is about, and one thing is done to each server: `destroy`, `reboot`.
+    Acts,
     /// The events are only its waiting time: `plan`, `verify`.
     Waiting,
 }
@@ -80,13 +82,13 @@ impl Reporter for Relay {
 
 impl Progress {
     pub(super) fn new(ui: &Arc<Ui>, servers: &[String], shows: Shows) -> Self {
-        let mode = if ui.is_json() && shows == Shows::Events {
+        let mode = if ui.is_json() && shows != Shows::Waiting {
             Mode::Json
         } else if ui.live {
-            Mode::Live(Live::start(ui, servers, shows == Shows::Waiting))
+            Mode::Live(Live::start(ui, servers, shows))
         } else {
             Mode::Plain(Mutex::new(Plain {
-                steps: shows == Shows::Events && !ui.quiet,
+                steps: shows != Shows::Waiting && !ui.quiet,
                 ..Plain::default()
             }))
         };
@@ -139,9 +141,9 @@ impl Reporter for Progress {
             } => {
                 let line = format!("{}: {plugin}: {}", clean::line(&subject), clean::line(&message));
                 if matches!(level.as_str(), "error" | "warn") {
-                    self.ui.warn(&line, None)
+                    self.ui.warn(&line, None);
                 } else {
-                    self.ui.say(&line)
+                    self.ui.say(&line);
                 }
             }
             _ => {}
@@ -182,13 +184,14 @@ impl Plain {
 }
 
 impl Live {
-    fn start(ui: &Arc<Ui>, servers: &[String], transient: bool) -> Arc<Self> {
+    fn start(ui: &Arc<Ui>, servers: &[String], shows: Shows) -> Arc<Self> {
+        let transient = shows == Shows::Waiting;
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
         let live = Arc::new(Self {
-            board: Mutex::new(Board::new(if transient { &[] } else { servers })),
+            board: Mutex::new(Board::new(if transient { &[] } else { servers }, shows == Shows::Stages)),
             bar: bar.clone(),
             began: Instant::now(),
             transient,

@@ -50,3 +50,33 @@ fn practice_says_where_it_is_and_writes_what_fits_it() {
     insta::assert_snapshot!(nobody);
     insta::assert_snapshot!(unknown);
 }
+
+#[test]
+fn the_demo_boots_secures_and_proves_three_servers() {
+    let program = Program::new();
+    let ran = program.run(&["demo"]);
+    assert_eq!(ran.status, 0, "{ran}");
+    assert!(ran.stderr.contains("its machines are simulated"), "{ran}");
+    assert!(ran.stderr.contains("done: 3 servers secured and proved"), "{ran}");
+    assert!(ran.stderr.contains("3 servers are proved secure"), "{ran}");
+    assert!(ran.stderr.contains("nothing to do: 3 servers are as they should be"), "{ran}");
+    assert!(ran.stderr.contains("the second `up` asked for 0 servers"), "{ran}");
+    // The table of the second `up` is the last that is printed.
+    let last: Vec<&str> = ran.stdout.lines().rev().take(4).collect();
+    for (line, (name, distro)) in last
+        .iter()
+        .rev()
+        .skip(1)
+        .zip([("kailash", "arch"), ("fuji", "fedora"), ("shasta", "ubuntu")])
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(
+            (words[0], words[1], words[2], words[4]),
+            (name, "practice", distro, "done:"),
+            "{ran}"
+        );
+    }
+    // The directory was a temporary one.
+    let left = fs_err::read_dir(program.path()).expect("a directory").count();
+    assert_eq!(left, 0, "{ran}");
+}
