@@ -9,9 +9,11 @@ pub mod guests;
 pub mod leaks;
 pub mod operator;
 pub mod recorder;
+pub mod stage;
 pub mod world;
 
 pub use echo::Echo;
 pub use operator::Operator;
 pub use recorder::Recorder;
+pub use stage::Stage;
 pub use world::World;
