@@ -140,7 +140,7 @@ async fn a_whole_run_leaves_no_trace_of_the_password() {
     let tape = Tape::running();
     let world = World::start().await;
     let operator = Operator::new(&world);
-    operator.write(&(operator.head(&world, Some("kailash")) + &Operator::server("kailash", "debian", "Debian 13")));
+    operator.write(&(operator.head(&world, Some("kailash")) + &Operator::server("kailash", "arch", "Arch Linux")));
     operator.configure().await;
     let cloud = &world.playground.cloud;
     let outcome = operator.fleet(&world).await.expect("a fleet").up().await.expect("a run");
