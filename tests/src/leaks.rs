@@ -102,7 +102,8 @@ impl Tape {
             let tape = Self::default();
             let writer = tape.clone();
             tracing_subscriber::fmt()
-                .with_max_level(tracing::Level::TRACE)
+                // The compiler's notes fill gigabytes, and all it ever sees are components.
+                .with_env_filter("trace,cranelift_codegen=warn,cranelift_frontend=warn,regalloc2=warn,wasmtime_internal_cranelift=warn,wasmtime=warn,wasmtime_environ=warn")
                 .with_ansi(false)
                 .with_writer(move || writer.clone())
                 .init();

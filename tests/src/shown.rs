@@ -83,7 +83,11 @@ pub fn proofs(proofs: &[(String, Result<Proof, Problem>)]) -> String {
         match proof {
             Ok(proof) => {
                 lines.push(format!("{name}: {}", if proof.holds() { "secure" } else { "not secure" }));
-                lines.extend(proof.failed().map(|check| format!("  {}: {}, not {}", check.name, check.found, check.expected)));
+                lines.extend(
+                    proof
+                        .failed()
+                        .map(|check| format!("  {}: {}, not {}", check.name, check.found, check.expected)),
+                );
             }
             Err(problem) => lines.push(self::problem(name, problem)),
         }
