@@ -7,7 +7,7 @@ use std::time::Duration;
 use bootmachine_broker::http::HttpOptions;
 use bootmachine_broker::ssh::{Identities, keys};
 use bootmachine_config::Config;
-use bootmachine_fleet::fleet::BundledPlugins;
+use bootmachine_fleet::plugins::LocalThenBundled;
 use bootmachine_fleet::{Fleet, FleetError, Options, Timing};
 use bootmachine_plugin::settings::Surroundings;
 use bootmachine_plugin::{Engine, Limits};
@@ -140,6 +140,11 @@ password = {{ env = "PRACTICE_PASSWORD" }}
 
     /// The same, with another password.
     pub async fn fleet_with(&self, password: &str) -> Result<Arc<Fleet>, FleetError> {
+        self.fleet_tuned(password, |_| {}).await
+    }
+
+    /// The same, with other options.
+    pub async fn fleet_tuned(&self, password: &str, tune: impl FnOnce(&mut Options)) -> Result<Arc<Fleet>, FleetError> {
         let loaded = Config::parse_with_home(
             self.path().join("bootmachine.toml"),
             fs_err::read_to_string(self.path().join("bootmachine.toml")).expect("it was written"),
@@ -157,9 +162,9 @@ password = {{ env = "PRACTICE_PASSWORD" }}
             home: None,
             directory: self.path().to_owned(),
         };
-        let options = Options {
+        let mut options = Options {
             engine: engine(),
-            plugins: Arc::new(BundledPlugins),
+            plugins: Arc::new(LocalThenBundled { directory: self.path().to_owned() }),
             state_directory: self.path().join(".bootmachine"),
             surroundings,
             identities,
@@ -168,6 +173,7 @@ password = {{ env = "PRACTICE_PASSWORD" }}
             timing: quick(),
             reporter: Arc::<Recorder>::clone(&self.events),
         };
+        tune(&mut options);
         Ok(Arc::new(Fleet::open(Arc::new(loaded.config), options).await?))
     }
 }

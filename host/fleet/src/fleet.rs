@@ -21,6 +21,7 @@ use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
 use crate::event::{Event, Reporter};
 use crate::fleet::access::bind;
 use crate::pins::Pins;
+pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
 
 mod access;
@@ -52,30 +53,6 @@ impl Default for Timing {
             retry_longest: Duration::from_secs(60),
             retries: 6,
         }
-    }
-}
-
-/// Where plugins that are named in a configuration come from.
-#[async_trait]
-pub trait PluginSource: Send + Sync {
-    /// The plugin of this name; none where there is none.
-    async fn load(&self, engine: &Engine, name: &str) -> Option<Result<Plugin, PluginError>>;
-    /// The names there are, for messages.
-    fn names(&self) -> Vec<String>;
-}
-
-/// The plugins that come with bootmachine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BundledPlugins;
-
-#[async_trait]
-impl PluginSource for BundledPlugins {
-    async fn load(&self, engine: &Engine, name: &str) -> Option<Result<Plugin, PluginError>> {
-        bootmachine_plugin::bundled::load(engine, name).await
-    }
-
-    fn names(&self) -> Vec<String> {
-        bootmachine_plugin::bundled::all().iter().map(|bundled| bundled.name.to_owned()).collect()
     }
 }
 
@@ -299,7 +276,15 @@ impl Shelf<'_> {
                 wrong.push(config.diagnostic(named.span.clone(), format!("there is no plugin `{name}`")).with_label("not known").with_help(help));
                 return Ok(None);
             };
-            self.loaded.insert(name.clone(), loaded?);
+            match loaded {
+                Ok(plugin) => drop(self.loaded.insert(name.clone(), plugin)),
+                // Whoever named it can name another.
+                Err(error @ PluginError::Unloadable { .. }) => {
+                    wrong.push(config.diagnostic(named.span.clone(), error.to_string()).with_optional_help(error.hint()));
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let Some(plugin) = self.loaded.get(name).cloned() else { return Ok(None) };
         if plugin.kind() == kind {
