@@ -140,7 +140,12 @@ password = {{ plain = "{password}" }}
         let names: BTreeSet<&str> = servers.iter().map(|server| server.name.as_str()).collect();
         assert_eq!(names.len(), servers.len(), "{when}: two servers have one name: {servers:#?}");
         for server in &servers {
-            for label in ["bootmachine-cluster", "bootmachine-server", "bootmachine-id", "bootmachine-host-key"] {
+            for label in [
+                "bootmachine-cluster",
+                "bootmachine-server",
+                "bootmachine-id",
+                "bootmachine-host-key",
+            ] {
                 assert!(
                     server.metadata.get(label).is_some_and(|value| !value.is_empty()),
                     "{when}: `{}` lacks the label {label}",
@@ -198,7 +203,10 @@ password = {{ plain = "{password}" }}
 
 fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number")),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,9 +286,9 @@ fn two_at_once_do_not_cross() {
     drop(connection);
     assert_eq!(second.status, 1, "{second}");
     assert!(
-        second
-            .stderr
-            .ends_with("error: another bootmachine is at work on this cluster\nhint: wait for it to end; ./.bootmachine/lock is held by it\n"),
+        second.stderr.ends_with(
+            "error: another bootmachine is at work on this cluster\nhint: wait for it to end; ./.bootmachine/lock is held by it\n"
+        ),
         "{second}"
     );
 
