@@ -231,7 +231,9 @@ pub fn sign_in(machine: &Arc<Machine>, settings: &Map<String, Value>) -> Result<
     put(machine, cached.clone(), 0o644)?;
     let name = id(machine, settings);
     let same = |directory: &str| read(&master, &format!("{store}/{directory}/{name}")).map(|known| body(&known) == body(&key));
-    match (same("minions"), same("minions_pre")) {
+    // A key moves from the waiting ones to the accepted ones: looked at in this order it is found wherever it is.
+    let waiting = same("minions_pre");
+    match (same("minions"), waiting) {
         (Some(true), _) => Ok(Standing::Accepted(master)),
         (Some(false), _) | (None, Some(false)) => {
             put(&master, format!("{store}/minions_denied/{name}"), 0o600)?;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::highstate::{self, Source};
 use super::host::{Done, Host};
 use super::minion::{self, Standing};
+use crate::machine::model::files::Errno;
 use crate::machine::process::{Exec, Program, lock};
 use crate::machine::{Machine, Network};
 
@@ -281,6 +282,8 @@ fn key(ctx: &mut Exec) -> i32 {
                 .rename(&root, &format!("{store}/minions_pre/{name}"), &format!("{store}/minions/{name}"));
             match moved {
                 Ok(()) => ctx.outln(format!("Key for minion {name} accepted.")),
+                // Another salt-key was quicker.
+                Err(Errno::NotFound) => {}
                 Err(error) => return ctx.fail(1, error.to_string()),
             }
         }
