@@ -4,10 +4,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
+pub mod echo;
+pub mod guests;
+pub mod leaks;
 pub mod operator;
 pub mod recorder;
+pub mod shown;
 pub mod world;
 
+pub use echo::Echo;
 pub use operator::Operator;
 pub use recorder::Recorder;
 pub use world::World;

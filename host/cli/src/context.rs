@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bootmachine_broker::http::HttpOptions;
 use bootmachine_broker::ssh::{Identities, Jump};
-use bootmachine_config::Config;
+use bootmachine_config::{Config, Diagnostic};
 use bootmachine_fleet::fleet::BundledPlugins;
 use bootmachine_fleet::{Fleet, Options, Reporter, Timing};
 use bootmachine_plugin::settings::Surroundings;
@@ -37,26 +37,37 @@ pub struct Context {
     pub ui: Arc<Ui>,
     /// The configuration.
     pub config: Arc<Config>,
+    warnings: Vec<Diagnostic>,
     surroundings: Surroundings,
     timing: Timing,
 }
 
 impl Context {
-    /// Finds and reads the configuration; shows its warnings.
+    /// Finds and reads the configuration.
     pub fn load(ui: &Arc<Ui>, path: Option<&Path>) -> Result<Self, Failure> {
         let path = match path {
             Some(path) => path.to_owned(),
             None => find()?,
         };
         let loaded = Config::load(&path)?;
-        for warning in &loaded.warnings {
-            ui.diagnostic(warning);
-        }
         let directory = match loaded.config.directory() {
             empty if empty.as_os_str().is_empty() => PathBuf::from("."),
             directory => directory.to_owned(),
         };
-        Ok(Self { ui: Arc::clone(ui), config: Arc::new(loaded.config), surroundings: surroundings(directory), timing: timing()? })
+        Ok(Self {
+            ui: Arc::clone(ui),
+            config: Arc::new(loaded.config),
+            warnings: loaded.warnings,
+            surroundings: surroundings(directory),
+            timing: timing()?,
+        })
+    }
+
+    /// Shows what the operator should know about the configuration, where that is what a command is about.
+    pub fn warn(&self) {
+        for warning in &self.warnings {
+            self.ui.diagnostic(warning);
+        }
     }
 
     /// Changes how long is waited between tries.
@@ -93,7 +104,7 @@ impl Context {
             state_directory,
             surroundings: self.surroundings.clone(),
             identities,
-            http: http()?,
+            http: http(&self.timing)?,
             timing: self.timing.clone(),
             reporter,
         };
@@ -108,7 +119,10 @@ impl Context {
                 Failure::new(Exit::Usage, error.to_string()).with_hint(if crate::ui::prompt::is_possible() {
                     format!("`identity` in `[ssh]` of {} names it", self.config.path.display())
                 } else {
-                    format!("without a terminal nobody can be asked for a passphrase: `ssh-add {}`, and leave `identity` out of `[ssh]`", path.value.display())
+                    format!(
+                        "without a terminal nobody can be asked for a passphrase: `ssh-add {}`, and leave `identity` out of `[ssh]`",
+                        path.value.display()
+                    )
                 })
             });
         }
@@ -117,8 +131,11 @@ impl Context {
             identities = identities.with_default_files(home).await;
         }
         if identities.is_empty() {
-            return Err(Failure::new(Exit::Usage, "there is no SSH key to log in with: no agent, and no key without a passphrase in ~/.ssh")
-                .with_hint("`ssh-keygen -t ed25519` makes one, `ssh-add` hands one to the agent, and `identity` in `[ssh]` names one"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "there is no SSH key to log in with: no agent, and no key without a passphrase in ~/.ssh",
+            )
+            .with_hint("`ssh-keygen -t ed25519` makes one, `ssh-add` hands one to the agent, and `identity` in `[ssh]` names one"));
         }
         Ok(identities)
     }
@@ -174,8 +191,14 @@ fn cache_directory() -> Option<PathBuf> {
 
 /// What settings of plugins are looked up in. A variable that is not UTF-8 is no setting.
 pub fn surroundings(directory: PathBuf) -> Surroundings {
-    let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
-    Surroundings { environment, home: etcetera::home_dir().ok(), directory }
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Surroundings {
+        environment,
+        home: etcetera::home_dir().ok(),
+        directory,
+    }
 }
 
 /// Makes a directory that only its owner can look into.
@@ -200,25 +223,41 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-fn http() -> Result<HttpOptions, Failure> {
-    let mut options = HttpOptions { ca_file: variable("BOOTMACHINE_CA_FILE")?.map(PathBuf::from), ..HttpOptions::default() };
+fn http(timing: &Timing) -> Result<HttpOptions, Failure> {
+    let mut options = HttpOptions {
+        ca_file: variable("BOOTMACHINE_CA_FILE")?.map(PathBuf::from),
+        ..HttpOptions::default()
+    };
+    // Who asks often does not wait long before asking again, either.
+    options.base_delay = options.base_delay.min(timing.retry_delay);
     if let Some(proxy) = variable("BOOTMACHINE_PROXY")? {
         let proxy = url::Url::parse(&proxy).ok().filter(url::Url::has_host);
-        options.proxy = Some(proxy.ok_or_else(|| Failure::usage("`BOOTMACHINE_PROXY` is not a URL").with_hint("`http://proxy.example.org:3128` is one"))?);
+        options.proxy = Some(
+            proxy.ok_or_else(|| Failure::usage("`BOOTMACHINE_PROXY` is not a URL").with_hint("`http://proxy.example.org:3128` is one"))?,
+        );
     }
     Ok(options)
 }
 
 fn timing() -> Result<Timing, Failure> {
-    let Some(text) = variable("BOOTMACHINE_POLL")? else { return Ok(Timing::default()) };
-    let poll = milliseconds(&text)
-        .ok_or_else(|| Failure::usage(format!("`BOOTMACHINE_POLL` is `{text}`, which is no duration")).with_hint("`500ms` and `5s` are durations"))?;
+    let Some(text) = variable("BOOTMACHINE_POLL")? else {
+        return Ok(Timing::default());
+    };
+    let poll = milliseconds(&text).ok_or_else(|| {
+        Failure::usage(format!("`BOOTMACHINE_POLL` is `{text}`, which is no duration")).with_hint("`500ms` and `5s` are durations")
+    })?;
     Ok(every(poll))
 }
 
 /// The same wait between tries of all kinds.
 pub fn every(poll: Duration) -> Timing {
-    Timing { poll, poll_longest: poll * 5, reach: poll, retry_delay: poll, ..Timing::default() }
+    Timing {
+        poll,
+        poll_longest: poll * 5,
+        reach: poll,
+        retry_delay: poll,
+        ..Timing::default()
+    }
 }
 
 fn milliseconds(text: &str) -> Option<Duration> {
@@ -227,7 +266,10 @@ fn milliseconds(text: &str) -> Option<Duration> {
         None => (text.strip_suffix('s')?, 1000),
     };
     let number: u64 = digits.parse().ok()?;
-    (number > 0).then(|| number.checked_mul(factor).map(Duration::from_millis)).flatten().filter(|poll| *poll <= Duration::from_mins(10))
+    (number > 0)
+        .then(|| number.checked_mul(factor).map(Duration::from_millis))
+        .flatten()
+        .filter(|poll| *poll <= Duration::from_mins(10))
 }
 
 #[cfg(test)]
@@ -238,7 +280,17 @@ mod tests {
     fn durations() {
         assert_eq!(milliseconds("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(milliseconds("2s"), Some(Duration::from_secs(2)));
-        for wrong in ["", "2", "s", "0s", "-1s", "1m", "99999999999999999999s", "18446744073709551615s", "3601s"] {
+        for wrong in [
+            "",
+            "2",
+            "s",
+            "0s",
+            "-1s",
+            "1m",
+            "99999999999999999999s",
+            "18446744073709551615s",
+            "3601s",
+        ] {
             assert_eq!(milliseconds(wrong), None, "{wrong}");
         }
     }

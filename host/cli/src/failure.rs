@@ -60,7 +60,12 @@ pub struct Failure {
 impl Failure {
     /// A failure without hints.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            hints: Vec::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
     /// A mistake of the one who typed the command.
@@ -92,7 +97,12 @@ impl Failure {
     }
 
     fn of_diagnostics(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { exit: Exit::Usage, message: String::new(), hints: Vec::new(), diagnostics }
+        Self {
+            exit: Exit::Usage,
+            message: String::new(),
+            hints: Vec::new(),
+            diagnostics,
+        }
     }
 }
 
@@ -104,8 +114,17 @@ impl From<ConfigError> for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let exit = if problem.kind == ErrorKind::InvalidSetting { Exit::Usage } else { Exit::Failed };
-        Self { exit, message: problem.message, hints: problem.hint.into_iter().collect(), diagnostics: Vec::new() }
+        let exit = if problem.kind == ErrorKind::InvalidSetting {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        };
+        Self {
+            exit,
+            message: problem.message,
+            hints: problem.hint.into_iter().collect(),
+            diagnostics: Vec::new(),
+        }
     }
 }
 

@@ -55,7 +55,7 @@ const CONFIGURATION: &str = "configuration";
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
 pub struct Cm {
-    /// The name of the cm-tool plugin: `salt`.
+    /// The name of the cm-tool plugin: `salt`. With a `/`, or ending in `.wasm`: the path of a component, relative to this file.
     pub tool: Located<String>,
     /// The directory with the tool's configuration, relative to this file. `bootmachine init` writes one to start from.
     #[schemars(with = "Option<String>", extend("default" = CONFIGURATION))]

@@ -21,7 +21,7 @@ pub struct Provider {
     /// What `provider = "…"` of a server says.
     #[schemars(skip)]
     pub name: Located<String>,
-    /// The name of the provider plugin: `openstack`.
+    /// The name of the provider plugin: `openstack`. With a `/`, or ending in `.wasm`: the path of a component, relative to this file.
     pub plugin: Located<String>,
     /// Origins, `scheme://host[:port]`, that the plugin may send requests to beside those of the URLs in its settings.
     #[schemars(with = "Option<Vec<Origin>>")]

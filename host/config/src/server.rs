@@ -49,7 +49,7 @@ pub struct Server {
     pub name: Located<String>,
     /// The name of its provider. The place is that of the entry's `provider`, or of its `name` where it has none.
     pub provider: Located<String>,
-    /// The name of its distro plugin.
+    /// The name of its distro plugin. With a `/`, or ending in `.wasm`: the path of a component, relative to this file.
     pub distro: Located<String>,
     /// The image, by name or identifier.
     pub image: Located<String>,

@@ -4,7 +4,7 @@
 //! fleet knows servers, stages and secure states; what a particular cloud, distribution or configuration-management tool needs is a plugin's
 //! business. It prints nothing: what happens goes to a [`Reporter`] as [`Event`]s.
 //!
-//! - [`fleet`] puts configuration, plugins and brokers together;
+//! - [`fleet`] puts configuration, plugins and brokers together; [`plugins`] is where the plugins come from;
 //! - [`survey`] asks providers and servers what is there; [`plan`] compares it with the configuration;
 //! - [`stages`] are the seven steps of a server's life, and [`up`] runs them for all servers at once;
 //! - [`verify`] proves the secure state from outside and inside;
@@ -20,6 +20,7 @@ pub mod login;
 pub mod marker;
 pub mod pins;
 pub mod plan;
+pub mod plugins;
 pub mod problem;
 pub mod reboot;
 pub mod remote;

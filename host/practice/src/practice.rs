@@ -181,6 +181,11 @@ impl State {
         self.app.cloud().tick();
     }
 
+    /// The tokens that were handed out, for whoever looks whether they went astray.
+    pub fn tokens(&self) -> Vec<String> {
+        self.app.cloud().tokens.ids().map(str::to_owned).collect()
+    }
+
     /// Makes every token worthless.
     pub fn revoke_tokens(&self) {
         self.app.cloud().tokens.revoke_all();

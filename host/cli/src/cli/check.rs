@@ -25,6 +25,7 @@ impl Check {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
         let context = global.load(ui)?;
+        context.warn();
         let config = &context.config;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
@@ -32,7 +33,12 @@ impl Check {
         if self.online {
             let providers: Vec<String> = config.providers.keys().cloned().collect();
             for provider in &providers {
-                let names: Vec<String> = config.servers.iter().filter(|server| server.provider.value == *provider).map(|server| server.name.value.clone()).collect();
+                let names: Vec<String> = config
+                    .servers
+                    .iter()
+                    .filter(|server| server.provider.value == *provider)
+                    .map(|server| server.name.value.clone())
+                    .collect();
                 problems.extend(fleet.preflight(provider, &names).await?);
             }
         }
@@ -50,7 +56,10 @@ impl Check {
                 ui.error(&format!("`{server}` can not be made: {}", problem.message), problem.hint.as_deref());
             }
             if !there {
-                ui.warn(&format!("the directory {} is not there", configuration.display()), Some("`bootmachine init` writes one; `configuration` in `[cm]` names another"));
+                ui.warn(
+                    &format!("the directory {} is not there", configuration.display()),
+                    Some("`bootmachine init` writes one; `configuration` in `[cm]` names another"),
+                );
             }
             if problems.is_empty() {
                 let (servers, providers) = (config.servers.len(), config.providers.len());

@@ -19,10 +19,10 @@ use crate::ui::Ui;
 /// HTTP requests and the SSH connections are real, the machines are simulated. Needs no account, no root and no network.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Where to write bootmachine.toml and the rest; a directory for the time being by default
+    /// Where to write bootmachine.toml and the rest; a temporary directory by default
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Leave the directory there afterwards
+    /// Leave the temporary directory there afterwards
     #[arg(long)]
     pub keep: bool,
 }
@@ -30,9 +30,19 @@ pub struct Demo {
 impl Demo {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>) -> Result<Exit, Failure> {
-        let options = PracticeOptions { build: Wait::Polls(2), delete: Wait::Polls(0), reboot: Wait::Polls(0), ..PracticeOptions::default() };
-        let settings = bastion::Settings { patience: Duration::from_millis(150), ..bastion::Settings::default() };
-        let cloud = Playground::start(options, settings).await.map_err(|error| Failure::io("the practice cloud can not be started", &error))?;
+        let options = PracticeOptions {
+            build: Wait::Polls(2),
+            delete: Wait::Polls(0),
+            reboot: Wait::Polls(0),
+            ..PracticeOptions::default()
+        };
+        let settings = bastion::Settings {
+            patience: Duration::from_millis(150),
+            ..bastion::Settings::default()
+        };
+        let cloud = Playground::start(options, settings)
+            .await
+            .map_err(|error| Failure::io("the practice cloud can not be started", &error))?;
         let mut temporary = None;
         let directory = match &self.dir {
             Some(directory) => directory.clone(),
@@ -53,8 +63,15 @@ impl Demo {
         ui.say(&format!("the configuration: {}", directory.join(CONFIG).display()));
 
         // What the operator's shell says of other clouds is none of the demo's business.
-        let surroundings = Surroundings { environment: std::collections::BTreeMap::new(), home: None, directory: directory.clone() };
-        let context = Context::load(ui, Some(&directory.join(CONFIG)))?.with_surroundings(surroundings).with_timing(every(Duration::from_millis(50)));
+        let surroundings = Surroundings {
+            environment: std::collections::BTreeMap::new(),
+            home: None,
+            directory: directory.clone(),
+        };
+        let context = Context::load(ui, Some(&directory.join(CONFIG)))?
+            .with_surroundings(surroundings)
+            .with_timing(every(Duration::from_millis(50)));
+        context.warn();
         let exit = steps(ui, &context, &cloud).await;
         // Its end is not worth waiting for, and the directory goes with it.
         drop((cloud, temporary));
@@ -81,7 +98,9 @@ async fn steps(ui: &Arc<Ui>, context: &Context, cloud: &Playground) -> Result<Ex
     let before = creates();
     let exit = up::up(context).await?;
     let more = creates() - before;
-    ui.say(&format!("\nthe second `up` asked for {more} servers; all machines were simulated and are gone now"));
+    ui.say(&format!(
+        "\nthe second `up` asked for {more} servers; all machines were simulated and are gone now"
+    ));
     ui.say("`bootmachine practice` serves such a cloud to play with, `bootmachine init` begins with a real one");
     Ok(exit)
 }

@@ -17,14 +17,13 @@ use crate::ui::table::{Look, Table, plain};
 ///
 /// Shows which servers would go and asks. The master forgets those that are gone.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["names", "all"])]
 #[command(override_usage = "bootmachine destroy [OPTIONS] NAME...\n       bootmachine destroy [OPTIONS] --all")]
 pub struct Destroy {
     /// The servers, those that the configuration does not know any more included
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", required_unless_present = "all")]
     pub names: Vec<String>,
     /// Every server of the cluster
-    #[arg(long)]
+    #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// Do not ask
     #[arg(short, long)]
@@ -41,7 +40,8 @@ impl Destroy {
         let fleet = context.open(Needs::Login, Arc::clone(&relay) as _).await?;
         let servers = fleet.to_destroy(&self.names).await;
         progress.finish();
-        let servers = servers?;
+        let mut servers = servers?;
+        servers.sort_by(|one, other| (&one.name, &one.server.id).cmp(&(&other.name, &other.server.id)));
         if servers.is_empty() {
             if ui.is_json() {
                 ui.json_line(&serde_json::json!({ "event": "outcome", "command": "destroy", "servers": [], "failed": 0 }));
@@ -51,7 +51,11 @@ impl Destroy {
         }
         if !self.yes {
             list(ui, &servers);
-            let question = format!("destroy {} and everything on {}?", counted(servers.len(), "server", "servers"), if servers.len() == 1 { "it" } else { "them" });
+            let question = format!(
+                "destroy {} and everything on {}?",
+                counted(servers.len(), "server", "servers"),
+                if servers.len() == 1 { "it" } else { "them" }
+            );
             match ui.confirm(&question).await {
                 Some(true) => {}
                 Some(false) => {
@@ -59,13 +63,15 @@ impl Destroy {
                     return Ok(Exit::Failed);
                 }
                 None => {
-                    return Err(Failure::usage("nobody can be asked whether these servers may go: there is no terminal")
-                        .with_hint("`--yes` says so beforehand"));
+                    return Err(
+                        Failure::usage("nobody can be asked whether these servers may go: there is no terminal")
+                            .with_hint("`--yes` says so beforehand"),
+                    );
                 }
             }
         }
         let names: Vec<String> = servers.iter().map(|found| found.name.clone()).collect();
-        let progress = ui.progress(&names, Shows::Events);
+        let progress = ui.progress(&names, Shows::Acts);
         relay.turn_to(&progress);
         let destroyed = fleet.destroy(servers).await;
         progress.finish();
@@ -76,7 +82,13 @@ impl Destroy {
         }
         for server in &destroyed {
             if let Some(problem) = server.problem.as_ref().filter(|_| !ui.is_json()) {
-                ui.error(&format!("`{}` ({}/{}) is still there: {}", server.name, server.provider, server.id, problem.message), problem.hint.as_deref());
+                ui.error(
+                    &format!(
+                        "`{}` ({}/{}) is still there: {}",
+                        server.name, server.provider, server.id, problem.message
+                    ),
+                    problem.hint.as_deref(),
+                );
             }
         }
         let gone = destroyed.len() - failed;

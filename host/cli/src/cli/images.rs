@@ -27,10 +27,12 @@ impl Images {
         let context = global.load(ui)?;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
-        let lists = chosen(&fleet, self.provider.as_deref())?.into_iter().map(|(name, provider)| async move {
-            let images = provider.list_images().await.map_err(|error| super::sizes::at(&name, error))?;
-            Ok::<_, Failure>((name, images))
-        });
+        let lists = chosen(&fleet, self.provider.as_deref())?
+            .into_iter()
+            .map(|(name, provider)| async move {
+                let images = provider.list_images().await.map_err(|error| super::sizes::at(&name, error))?;
+                Ok::<_, Failure>((name, images))
+            });
         let lists = try_join_all(lists).await;
         progress.finish();
         let mut table = Table::new(&["provider", "image", "created", "id"]);
@@ -38,7 +40,12 @@ impl Images {
         for (provider, images) in lists? {
             for image in images {
                 values.push(serde_json::json!({ "provider": provider, "id": image.id, "name": image.name, "created": image.created }));
-                table.row([plain(&provider), plain(image.name), plain(image.created.unwrap_or_default()), (image.id, Look::Dim)]);
+                table.row([
+                    plain(&provider),
+                    plain(image.name),
+                    plain(image.created.unwrap_or_default()),
+                    (image.id, Look::Dim),
+                ]);
             }
         }
         if ui.is_json() {

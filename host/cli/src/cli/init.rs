@@ -78,7 +78,10 @@ impl Init {
         for (name, _) in &new {
             ui.say(&format!("wrote {}", shown(directory, name)));
         }
-        ui.say(&format!("next: fill in {}, then `bootmachine check`, `bootmachine plan` and `bootmachine up`", shown(directory, CONFIG)));
+        ui.say(&format!(
+            "next: fill in {}, then `bootmachine check`, `bootmachine plan` and `bootmachine up`",
+            shown(directory, CONFIG)
+        ));
         Ok(Exit::Done)
     }
 
@@ -88,8 +91,15 @@ impl Init {
             return name.clone();
         }
         let directory = fs_err::canonicalize(&self.directory).unwrap_or_else(|_| self.directory.clone());
-        let name: String = directory.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let name: String = name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).take(40).collect();
+        let name: String = directory
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        let name: String = name
+            .chars()
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+            .take(40)
+            .collect();
         let name = name.trim_matches('-');
         if name.is_empty() { "cluster".to_owned() } else { name.to_owned() }
     }
@@ -99,8 +109,12 @@ fn of_kind(plugin: Plugin, kind: Kind) -> Result<Plugin, Failure> {
     if plugin.kind() == kind {
         return Ok(plugin);
     }
-    Err(Failure::usage(format!("the plugin `{}` is a {}, and a {kind} is wanted", plugin.manifest().name, plugin.kind()))
-        .with_hint("`bootmachine plugin list` shows the plugins of each kind"))
+    Err(Failure::usage(format!(
+        "the plugin `{}` is a {}, and a {kind} is wanted",
+        plugin.manifest().name,
+        plugin.kind()
+    ))
+    .with_hint("`bootmachine plugin list` shows the plugins of each kind"))
 }
 
 fn schema_text() -> Result<String, Failure> {
@@ -110,7 +124,11 @@ fn schema_text() -> Result<String, Failure> {
 }
 
 fn shown(directory: &Path, name: &str) -> String {
-    if directory == Path::new(".") { name.to_owned() } else { directory.join(name).display().to_string() }
+    if directory == Path::new(".") {
+        name.to_owned()
+    } else {
+        directory.join(name).display().to_string()
+    }
 }
 
 /// What is to be written.
@@ -128,12 +146,18 @@ pub(super) enum Content<'a> {
 pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(), Failure> {
     for (name, _) in new {
         if directory.join(name).symlink_metadata().is_ok() {
-            return Err(Failure::usage(format!("{} exists already, and nothing is overwritten", shown(directory, name)))
-                .with_hint(format!("`bootmachine init DIR` writes into another directory; remove {name} to begin anew")));
+            return Err(
+                Failure::usage(format!("{} exists already, and nothing is overwritten", shown(directory, name))).with_hint(format!(
+                    "`bootmachine init DIR` writes into another directory; remove {name} to begin anew"
+                )),
+            );
         }
     }
     let failed = |error: std::io::Error| Failure::io(format!("{} can not be written to", directory.display()), &error);
-    let workshop = tempfile::Builder::new().prefix(".bootmachine-init-").tempdir_in(directory).map_err(failed)?;
+    let workshop = tempfile::Builder::new()
+        .prefix(".bootmachine-init-")
+        .tempdir_in(directory)
+        .map_err(failed)?;
     for (name, content) in new {
         let path = workshop.path().join(name);
         match content {
@@ -164,7 +188,11 @@ pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(),
         };
         if let Err(error) = result {
             for path in moved {
-                let _ = if path.is_dir() { fs_err::remove_dir_all(&path) } else { fs_err::remove_file(&path) };
+                let _ = if path.is_dir() {
+                    fs_err::remove_dir_all(&path)
+                } else {
+                    fs_err::remove_file(&path)
+                };
             }
             return Err(failed(error));
         }

@@ -23,7 +23,9 @@ impl Man {
         let command = Arguments::command();
         let Some(directory) = self.directory else {
             let mut page = Vec::new();
-            clap_mangen::Man::new(command).render(&mut page).map_err(|error| Failure::io("the manual page can not be made", &error))?;
+            clap_mangen::Man::new(command)
+                .render(&mut page)
+                .map_err(|error| Failure::io("the manual page can not be made", &error))?;
             ui.raw(&page);
             return Ok(Exit::Done);
         };

@@ -80,7 +80,14 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "PATH", env = "BOOTMACHINE_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
     /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "human|json")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "human|json"
+    )]
     pub format: Format,
     /// Show more of what happens; twice for even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -89,7 +96,14 @@ pub struct Global {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "auto|always|never")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "auto|always|never"
+    )]
     pub color: Color,
     /// Print plain lines instead of a live display
     #[arg(long, global = true)]
@@ -99,7 +113,13 @@ pub struct Global {
 impl Global {
     /// What they say about the output.
     pub fn wishes(&self) -> Wishes {
-        Wishes { format: self.format, color: self.color, verbose: self.verbose, quiet: self.quiet, no_progress: self.no_progress }
+        Wishes {
+            format: self.format,
+            color: self.color,
+            verbose: self.verbose,
+            quiet: self.quiet,
+            no_progress: self.no_progress,
+        }
     }
 
     /// Finds and reads the configuration.

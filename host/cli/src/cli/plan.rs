@@ -24,6 +24,7 @@ impl Plan {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
         let context = global.load(ui)?;
+        context.warn();
         let plan = made(&context).await?;
         if ui.is_json() {
             ui.json(&plan);
@@ -37,7 +38,13 @@ impl Plan {
                 (Standing::Done, _) => ("prove it again".to_owned(), Look::Good),
                 (Standing::Blocked, _) => ("nothing: it is blocked".to_owned(), Look::Bad),
             };
-            table.row([plain(&server.name), plain(&server.provider), plain(&server.distro), (what, look), plain(&server.reason)]);
+            table.row([
+                plain(&server.name),
+                plain(&server.provider),
+                plain(&server.distro),
+                (what, look),
+                plain(&server.reason),
+            ]);
         }
         ui.table(&table);
         warn_of_orphans(ui, &plan.orphans);
@@ -73,14 +80,25 @@ fn summary(plan: &Planned) -> String {
             parts.push(format!("{count} {word}"));
         }
     }
-    format!("{}; `bootmachine up` does it", parts.join(", "))
+    let blocked_only = plan
+        .servers
+        .iter()
+        .all(|server| matches!(server.standing, Standing::Done | Standing::Blocked));
+    if blocked_only {
+        parts.join(", ")
+    } else {
+        format!("{}; `bootmachine up` does it", parts.join(", "))
+    }
 }
 
 /// Says which servers nobody asked for any more, and how they go.
 pub fn warn_of_orphans(ui: &Ui, orphans: &[Orphan]) {
     for orphan in orphans {
         ui.warn(
-            &format!("`{}` ({}/{}) belongs to the cluster and is not in the configuration", orphan.name, orphan.provider, orphan.id),
+            &format!(
+                "`{}` ({}/{}) belongs to the cluster and is not in the configuration",
+                orphan.name, orphan.provider, orphan.id
+            ),
             Some(&format!("`bootmachine destroy {}` removes it", orphan.name)),
         );
     }
@@ -90,8 +108,16 @@ pub fn warn_of_orphans(ui: &Ui, orphans: &[Orphan]) {
 pub fn warn_of_conflicts(ui: &Ui, conflicts: &[Conflict]) {
     for conflict in conflicts {
         ui.warn(
-            &format!("{} are called `{}`: {}", counted(conflict.servers.len(), "server", "servers"), conflict.name, conflict.servers.join(", ")),
-            Some(&format!("remove the wrong one at the provider, or all of them: `bootmachine destroy {}`", conflict.name)),
+            &format!(
+                "{} are called `{}`: {}",
+                counted(conflict.servers.len(), "server", "servers"),
+                conflict.name,
+                conflict.servers.join(", ")
+            ),
+            Some(&format!(
+                "remove the wrong one at the provider, or all of them: `bootmachine destroy {}`",
+                conflict.name
+            )),
         );
     }
 }

@@ -13,7 +13,11 @@ use crate::failure::{Exit, Failure};
 /// The operator's own key in such a directory.
 const KEY: &str = "operator_key";
 /// Name, distro and image of the servers.
-const SERVERS: [(&str, &str, &str); 3] = [("kailash", "arch", "Arch Linux"), ("fuji", "fedora", "Fedora 44"), ("shasta", "ubuntu", "Ubuntu 26.04")];
+const SERVERS: [(&str, &str, &str); 3] = [
+    ("kailash", "arch", "Arch Linux"),
+    ("fuji", "fedora", "Fedora 44"),
+    ("shasta", "ubuntu", "Ubuntu 26.04"),
+];
 
 /// Where everything of a practice cloud is, for people and programs.
 pub fn facts(cloud: &Playground) -> serde_json::Value {
@@ -81,7 +85,9 @@ sudo = true
         master = SERVERS[0].0,
     );
     for (name, distro, image) in SERVERS {
-        text.push_str(&format!("\n[[servers]]\nname = \"{name}\"\ndistro = \"{distro}\"\nimage = \"{image}\"\nsize = \"m1.small\"\n"));
+        text.push_str(&format!(
+            "\n[[servers]]\nname = \"{name}\"\ndistro = \"{distro}\"\nimage = \"{image}\"\nsize = \"m1.small\"\n"
+        ));
     }
     text
 }
@@ -91,7 +97,10 @@ pub async fn write(cloud: &Playground, directory: &Path) -> Result<(), Failure> 
     fs_err::create_dir_all(directory).map_err(|error| Failure::io("the directory can not be made", &error))?;
     let state = directory.join(STATE);
     if state.exists() {
-        return Err(Failure::usage(format!("{} exists already: it belongs to another cloud", state.display())).with_hint("name a new or empty directory"));
+        return Err(
+            Failure::usage(format!("{} exists already: it belongs to another cloud", state.display()))
+                .with_hint("name a new or empty directory"),
+        );
     }
     let key = keys::generate("operator").map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     let tool = CmTool::new(super::plugin::load(&engine()?, "salt").await?)?;
@@ -108,5 +117,6 @@ pub async fn write(cloud: &Playground, directory: &Path) -> Result<(), Failure> 
         ],
     )?;
     private_directory(&state)?;
-    fs_err::write(state.join("known_hosts"), cloud.known_hosts_line()).map_err(|error| Failure::io("the jump host's key can not be written", &error))
+    fs_err::write(state.join("known_hosts"), cloud.known_hosts_line())
+        .map_err(|error| Failure::io("the jump host's key can not be written", &error))
 }

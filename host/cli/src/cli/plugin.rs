@@ -11,9 +11,9 @@ use clap::{Args, Subcommand};
 use crate::context::engine;
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
+use crate::ui::clean;
 use crate::ui::style::{BOLD, DIM, paint};
 use crate::ui::table::{Look, Table, plain};
-use crate::ui::clean;
 
 /// The largest file that is looked at as a plugin.
 const LARGEST: u64 = 128 << 20;
@@ -65,7 +65,9 @@ impl List {
         let mut table = Table::new(&["plugin", "kind", "version", "size", "summary"]);
         let mut values = Vec::new();
         for loading in loading {
-            let plugin = loading.await.map_err(|error| Failure::new(Exit::Failed, format!("a plugin can not be loaded: {error}")))??;
+            let plugin = loading
+                .await
+                .map_err(|error| Failure::new(Exit::Failed, format!("a plugin can not be loaded: {error}")))??;
             let manifest = plugin.manifest();
             values.push(serde_json::json!({
                 "name": manifest.name, "kind": plugin.kind(), "version": manifest.version, "size": plugin.size(),
@@ -93,7 +95,11 @@ impl Show {
         let engine = engine()?;
         let plugin = load(&engine, &self.plugin).await?;
         if ui.is_json() {
-            let imports: Vec<_> = plugin.imports().iter().map(|import| serde_json::json!({ "name": import, "meaning": in_plain_words(import) })).collect();
+            let imports: Vec<_> = plugin
+                .imports()
+                .iter()
+                .map(|import| serde_json::json!({ "name": import, "meaning": in_plain_words(import) }))
+                .collect();
             let mut value = serde_json::json!({ "digest": plugin.digest(), "size": plugin.size(), "imports": imports });
             if let (Some(value), Ok(serde_json::Value::Object(fields))) = (value.as_object_mut(), serde_json::to_value(plugin.manifest())) {
                 value.extend(fields);
@@ -115,20 +121,29 @@ pub(super) async fn load(engine: &Engine, name: &str) -> Result<Plugin, Failure>
             Some(plugin) => Ok(plugin?),
             None => {
                 let names: Vec<&str> = bundled::all().iter().map(|bundled| bundled.name).collect();
-                Err(Failure::usage(format!("there is no plugin `{name}`")).with_hint(match bootmachine_config::nearest(names.iter().copied(), name) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("`bootmachine plugin list` shows those that there are; a file is named with its path: ./{name}.wasm"),
-                }))
+                Err(Failure::usage(format!("there is no plugin `{name}`")).with_hint(
+                    match bootmachine_config::nearest(names.iter().copied(), name) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => {
+                            format!("`bootmachine plugin list` shows those that there are; a file is named with its path: ./{name}.wasm")
+                        }
+                    },
+                ))
             }
         };
     }
     let failed = |error: std::io::Error| Failure::io(format!("the plugin {} can not be read", path.display()), &error);
     let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
     if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(Failure::new(Exit::Failed, format!("{} is no plugin: it is no file of at most {} MiB", path.display(), LARGEST >> 20)));
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("{} is no plugin: it is no file of at most {} MiB", path.display(), LARGEST >> 20),
+        ));
     }
     let bytes = tokio::fs::read(path).await.map_err(failed)?;
-    let label = path.file_name().map_or_else(|| name.to_owned(), |label| label.to_string_lossy().into_owned());
+    let label = path
+        .file_name()
+        .map_or_else(|| name.to_owned(), |label| label.to_string_lossy().into_owned());
     Ok(Plugin::load(engine, &label, &bytes).await?)
 }
 
@@ -141,7 +156,11 @@ fn description(plugin: &Plugin, color: bool) -> String {
     let manifest = plugin.manifest();
     let mut text = Vec::new();
     let heading = |title: &str| paint(color, BOLD, title);
-    text.push(format!("{}: {}", paint(color, BOLD, &manifest.name), clean::line(&manifest.summary)));
+    text.push(format!(
+        "{}: {}",
+        paint(color, BOLD, &manifest.name),
+        clean::line(&manifest.summary)
+    ));
     text.push(String::new());
     let mut facts = vec![
         ("kind", plugin.kind().to_string()),
@@ -152,7 +171,11 @@ fn description(plugin: &Plugin, color: bool) -> String {
     if let Some(homepage) = &manifest.homepage {
         facts.push(("homepage", clean::line(homepage).into_owned()));
     }
-    text.extend(facts.iter().map(|(name, value)| format!("{} {value}", paint(color, DIM, &format!("{name:<9}")))));
+    text.extend(
+        facts
+            .iter()
+            .map(|(name, value)| format!("{} {value}", paint(color, DIM, &format!("{name:<9}")))),
+    );
 
     text.push(String::new());
     text.push(heading("settings"));
@@ -182,7 +205,7 @@ fn setting_lines(setting: &Setting, color: bool) -> Vec<String> {
         format!("  {}  {}", setting.name, paint(color, DIM, &words.join(", "))),
         format!("      {}", clean::line(&setting.summary)),
     ];
-    let sources: Vec<String> = setting.sources.iter().map(source_words).collect();
+    let sources = sources(&setting.sources);
     if !sources.is_empty() {
         lines.push(format!("      {}", paint(color, DIM, &format!("else from {}", sources.join(", ")))));
     }
@@ -195,20 +218,46 @@ fn format_words(format: &Format) -> String {
         Format::Url => "URL".into(),
         Format::Integer => "whole number".into(),
         Format::Boolean => "true or false".into(),
-        Format::Choice(words) => words.iter().map(|word| clean::line(word).into_owned()).collect::<Vec<_>>().join(" | "),
+        Format::Choice(words) => words
+            .iter()
+            .map(|word| clean::line(word).into_owned())
+            .collect::<Vec<_>>()
+            .join(" | "),
         Format::Json => "a table or a list".into(),
     }
 }
 
-fn source_words(source: &Source) -> String {
-    match source {
-        Source::Env(name) => format!("${}", clean::line(name)),
-        // The files are the same few again and again: the first that a name stands for is enough.
-        Source::File { paths, pointer, .. } => {
-            let file = paths.iter().find_map(|path| path.rsplit('/').next().filter(|name| !name.starts_with('$'))).unwrap_or("a file");
-            format!("{} {}", clean::line(file), clean::line(pointer))
+/// Where else a value is looked for: files that are searched for the same are named together.
+fn sources(sources: &[Source]) -> Vec<String> {
+    let mut words: Vec<(Vec<String>, String)> = Vec::new();
+    for source in sources {
+        match source {
+            Source::Env(name) => words.push((Vec::new(), format!("${}", clean::line(name)))),
+            Source::File { paths, pointer, .. } => {
+                // Several places of one file: its name is enough.
+                let file = paths
+                    .iter()
+                    .find_map(|path| path.rsplit('/').next().filter(|name| !name.starts_with('$')))
+                    .unwrap_or("a file");
+                let (file, pointer) = (clean::line(file).into_owned(), clean::line(pointer).into_owned());
+                match words.iter_mut().find(|(files, known)| !files.is_empty() && *known == pointer) {
+                    Some((files, _)) if files.contains(&file) => {}
+                    Some((files, _)) => files.push(file),
+                    None => words.push((vec![file], pointer)),
+                }
+            }
         }
     }
+    words
+        .into_iter()
+        .map(|(files, word)| {
+            if files.is_empty() {
+                word
+            } else {
+                format!("{} {word}", files.join(" or "))
+            }
+        })
+        .collect()
 }
 
 fn secrets(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
@@ -219,7 +268,11 @@ fn secrets(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
     text.push(String::new());
     text.push(paint(color, BOLD, "secrets, which the plugin uses and never reads"));
     for setting in secret {
-        let origins = if setting.secret_origins.is_empty() { "the URLs of its settings".to_owned() } else { setting.secret_origins.join(", ") };
+        let origins = if setting.secret_origins.is_empty() {
+            "the URLs of its settings".to_owned()
+        } else {
+            setting.secret_origins.join(", ")
+        };
         text.push(format!("  {}, sent to {}", setting.name, clean::line(&origins)));
     }
     for header in &manifest.secret_headers {
@@ -234,7 +287,11 @@ fn origins(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
     text.push(String::new());
     text.push(paint(color, BOLD, "origins that it may ask for"));
     for origin in &manifest.origins {
-        let granted = if origin.pattern.starts_with('{') { "granted by writing the setting" } else { "granted by `allow` in bootmachine.toml" };
+        let granted = if origin.pattern.starts_with('{') {
+            "granted by writing the setting"
+        } else {
+            "granted by `allow` in bootmachine.toml"
+        };
         text.push(format!("  {}  {}", clean::line(&origin.pattern), paint(color, DIM, granted)));
         text.push(format!("      {}", clean::line(&origin.reason)));
     }

@@ -39,7 +39,11 @@ pub struct Practice {
 impl Practice {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>) -> Result<Exit, Failure> {
-        let mut options = PracticeOptions { port: self.port, build: Wait::Millis(self.build_time), ..PracticeOptions::default() };
+        let mut options = PracticeOptions {
+            port: self.port,
+            build: Wait::Millis(self.build_time),
+            ..PracticeOptions::default()
+        };
         options.quotas.instances = self.quota.into();
         options.quotas.cores = u64::from(self.quota) * 8;
         options.quotas.ram = u64::from(self.quota) * 16 * 1024;
@@ -48,7 +52,9 @@ impl Practice {
             patience: Duration::from_secs(2),
             ..bastion::Settings::default()
         };
-        let cloud = Playground::start(options, settings).await.map_err(|error| Failure::io("the practice cloud can not be started", &error))?;
+        let cloud = Playground::start(options, settings)
+            .await
+            .map_err(|error| Failure::io("the practice cloud can not be started", &error))?;
         if let Some(directory) = &self.write {
             playground::write(&cloud, directory).await?;
         }
@@ -57,14 +63,23 @@ impl Practice {
         } else {
             self.show(ui, &cloud);
         }
-        tokio::signal::ctrl_c().await.map_err(|error| Failure::io("the signal can not be waited for", &error))?;
+        tokio::signal::ctrl_c()
+            .await
+            .map_err(|error| Failure::io("the signal can not be waited for", &error))?;
         ui.say("the practice cloud is gone");
         Ok(Exit::Done)
     }
 
     fn show(&self, ui: &Ui, cloud: &Playground) {
         let facts = playground::facts(cloud);
-        let mut text = vec![paint(ui.color(), BOLD, "a practice cloud: its machines are simulated, and it is gone when this ends"), String::new()];
+        let mut text = vec![
+            paint(
+                ui.color(),
+                BOLD,
+                "a practice cloud: its machines are simulated, and it is gone when this ends",
+            ),
+            String::new(),
+        ];
         if let Some(facts) = facts.as_object() {
             for (name, value) in facts {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -73,12 +88,18 @@ impl Practice {
         }
         text.push(String::new());
         if let Some(directory) = &self.write {
-            text.push(format!("wrote {}; there, in another terminal: `bootmachine up`", directory.display()));
+            text.push(format!(
+                "wrote {}; there, in another terminal: `bootmachine up`",
+                directory.display()
+            ));
         } else {
             text.push(paint(ui.color(), DIM, "# for bootmachine.toml (`--write DIR` writes all of it):"));
             text.push(playground::snippet(cloud));
             text.push(paint(ui.color(), DIM, "# and beside it, so that the jump host is known:"));
-            text.push(format!("mkdir -m 700 -p .bootmachine && echo '{}' >> .bootmachine/known_hosts", cloud.known_hosts_line().trim_end()));
+            text.push(format!(
+                "mkdir -m 700 -p .bootmachine && echo '{}' >> .bootmachine/known_hosts",
+                cloud.known_hosts_line().trim_end()
+            ));
         }
         ui.out(&text.join("\n"));
         ui.say("press Ctrl-C to end it");

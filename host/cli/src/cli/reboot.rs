@@ -24,7 +24,7 @@ impl Reboot {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
         let context = global.load(ui)?;
-        let progress = ui.progress(std::slice::from_ref(&self.name), Shows::Events);
+        let progress = ui.progress(std::slice::from_ref(&self.name), Shows::Acts);
         let fleet = context.open(Needs::Login, Arc::clone(&progress) as _).await?;
         let result = fleet.reboot(&self.name, self.hard).await;
         progress.finish();

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bootmachine_broker::ssh::Command;
-use bootmachine_fleet::{Fleet, Problem};
 use bootmachine_fleet::survey::Found;
+use bootmachine_fleet::{Fleet, Problem};
 use clap::Args;
 
 use super::Global;
@@ -65,8 +65,16 @@ impl Run {
             let _place = places.acquire().await;
             let lines = Lines::new(ui, &found.name, index, width);
             match this.on(fleet, found, lines).await {
-                Ok(status) => Ran { server: found.name.clone(), status: Some(status), problem: None },
-                Err(problem) => Ran { server: found.name.clone(), status: None, problem: Some(problem) },
+                Ok(status) => Ran {
+                    server: found.name.clone(),
+                    status: Some(status),
+                    problem: None,
+                },
+                Err(problem) => Ran {
+                    server: found.name.clone(),
+                    status: None,
+                    problem: Some(problem),
+                },
             }
         });
         let ran = futures::future::join_all(runs).await;
@@ -77,7 +85,12 @@ impl Run {
         let login = fleet.enter_found(found).await?;
         let mut words = self.command.iter().cloned();
         let program = words.next().unwrap_or_default();
-        let command = Command { program, arguments: words.collect(), user: self.user.clone(), ..Command::default() };
+        let command = Command {
+            program,
+            arguments: words.collect(),
+            user: self.user.clone(),
+            ..Command::default()
+        };
         let lines = Mutex::new(lines);
         let mut out = |bytes: &[u8]| lines.lock().unwrap_or_else(PoisonError::into_inner).take(Stream::Stdout, bytes);
         let mut err = |bytes: &[u8]| lines.lock().unwrap_or_else(PoisonError::into_inner).take(Stream::Stderr, bytes);

@@ -29,10 +29,12 @@ impl Sizes {
         let context = global.load(ui)?;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
-        let lists = chosen(&fleet, self.provider.as_deref())?.into_iter().map(|(name, provider)| async move {
-            let sizes = provider.list_sizes().await.map_err(|error| at(&name, error))?;
-            Ok::<_, Failure>((name, sizes))
-        });
+        let lists = chosen(&fleet, self.provider.as_deref())?
+            .into_iter()
+            .map(|(name, provider)| async move {
+                let sizes = provider.list_sizes().await.map_err(|error| at(&name, error))?;
+                Ok::<_, Failure>((name, sizes))
+            });
         let lists = try_join_all(lists).await;
         progress.finish();
         let mut table = Table::new(&["provider", "size", "cpus", "memory", "disk", "id"]);
@@ -71,10 +73,14 @@ pub(super) fn chosen(fleet: &Fleet, name: Option<&str>) -> Result<Vec<(String, A
     let chosen: Vec<_> = all.filter(|(known, _)| known == name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = fleet.providers().map(|(name, _)| name).collect();
-        return Err(Failure::usage(format!("there is no provider `{name}` in the configuration")).with_hint(match bootmachine_config::nearest(names.iter().copied(), name) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", names.join(", ")),
-        }));
+        return Err(
+            Failure::usage(format!("there is no provider `{name}` in the configuration")).with_hint(
+                match bootmachine_config::nearest(names.iter().copied(), name) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there are: {}", names.join(", ")),
+                },
+            ),
+        );
     }
     Ok(chosen)
 }

@@ -6,17 +6,19 @@ use bootmachine_broker::BrokerError;
 use bootmachine_broker::ssh::Command;
 use bootmachine_fleet::login::Login;
 use clap::Args;
+use tokio::sync::Notify;
 
 use super::Global;
 use crate::context::Needs;
 use crate::failure::{Exit, Failure};
+use crate::ui::keyboard::Keyboard;
 use crate::ui::progress::Shows;
 use crate::ui::{Ui, prompt, terminal};
 
 /// Log in to a server, or run one command there
 ///
 /// Uses the host keys, the identity and the jump host that bootmachine knows; no ssh and no ssh configuration is needed. Ends with the
-/// status of the remote shell or command.
+/// status of the remote shell or command. `~.` at the beginning of a line leaves a server that does not answer any more.
 #[derive(Debug, Args)]
 #[command(override_usage = "bootmachine ssh [OPTIONS] NAME [-- COMMAND...]")]
 pub struct Ssh {
@@ -40,7 +42,11 @@ impl Ssh {
         let login = fleet.enter(&self.name).await;
         progress.finish();
         let login = login?;
-        let status = if self.command.is_empty() { shell(&login).await? } else { self.once(ui, &login).await? };
+        let status = if self.command.is_empty() {
+            shell(&login).await?
+        } else {
+            self.once(ui, &login).await?
+        };
         login.session.close().await;
         Ok(match u8::try_from(status) {
             Ok(0) => Exit::Done,
@@ -53,8 +59,16 @@ impl Ssh {
     async fn once(self, ui: &Arc<Ui>, login: &Login) -> Result<u32, Failure> {
         let mut words = self.command.into_iter();
         let Some(program) = words.next() else { return Ok(0) };
-        let command = Command { program, arguments: words.collect(), user: Some(login.session.target().user.clone()), ..Command::default() };
-        let output = login.session.run_streaming(command, &mut |bytes| ui.raw(bytes), &mut |bytes| ui.raw_error(bytes)).await;
+        let command = Command {
+            program,
+            arguments: words.collect(),
+            user: Some(login.session.target().user.clone()),
+            ..Command::default()
+        };
+        let output = login
+            .session
+            .run_streaming(command, &mut |bytes| ui.raw(bytes), &mut |bytes| ui.raw_error(bytes))
+            .await;
         Ok(output.map_err(BrokerError::from)?.status)
     }
 }
@@ -64,7 +78,12 @@ async fn shell(login: &Login) -> Result<u32, Failure> {
     let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
     let sizes = terminal::sizes().map_err(failed)?;
     let raw = terminal::Raw::enter().map_err(failed)?;
-    let status = login.session.interactive(&term, terminal::size(), tokio::io::stdin(), tokio::io::stdout(), sizes).await;
+    let left = Arc::new(Notify::new());
+    let keyboard = Keyboard::new(tokio::io::stdin(), Arc::clone(&left));
+    let status = tokio::select! {
+        status = login.session.interactive(&term, terminal::size(), keyboard, tokio::io::stdout(), sizes) => status,
+        () = left.notified() => Ok(255),
+    };
     drop(raw);
     Ok(status.map_err(BrokerError::from)?)
 }

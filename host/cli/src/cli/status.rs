@@ -58,7 +58,14 @@ pub async fn status(context: &Context) -> Result<Exit, Failure> {
         ]);
     }
     for orphan in &plan.orphans {
-        table.row([plain(&orphan.name), plain(&orphan.provider), plain("-"), plain("-"), ("orphaned".to_owned(), Look::Odd), plain("it is not in the configuration")]);
+        table.row([
+            plain(&orphan.name),
+            plain(&orphan.provider),
+            plain("-"),
+            plain("-"),
+            ("orphaned".to_owned(), Look::Odd),
+            plain("it is not in the configuration"),
+        ]);
     }
     ui.table(&table);
     warn_of_orphans(ui, &plan.orphans);

@@ -23,6 +23,7 @@ impl Up {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
         let context = global.load(ui)?;
+        context.warn();
         up(&context).await
     }
 }
@@ -30,13 +31,17 @@ impl Up {
 /// Brings the servers of a configuration up and shows what became of them.
 pub async fn up(context: &Context) -> Result<Exit, Failure> {
     let ui = &context.ui;
-    let progress = ui.progress(&context.names(), Shows::Events);
+    let progress = ui.progress(&context.names(), Shows::Stages);
     let fleet = context.open(Needs::Login, Arc::clone(&progress) as _).await?;
     let result = fleet.up().await;
     progress.finish();
     let outcome = result?;
     show(ui, &outcome);
-    Ok(if outcome.failed().next().is_some() { Exit::SomeServers } else { Exit::Done })
+    Ok(if outcome.failed().next().is_some() {
+        Exit::SomeServers
+    } else {
+        Exit::Done
+    })
 }
 
 /// What became of all, as a table and with every failure below it.
@@ -65,17 +70,28 @@ fn show(ui: &Ui, outcome: &Outcome) {
     ui.table(&table);
     for server in &outcome.servers {
         if let ServerResult::Failed { stage, problem } = &server.result {
-            ui.error(&format!("`{}` failed at {stage}: {}", server.name, problem.message), problem.hint.as_deref());
+            ui.error(
+                &format!("`{}` failed at {stage}: {}", server.name, problem.message),
+                problem.hint.as_deref(),
+            );
         }
     }
     super::plan::warn_of_orphans(ui, &outcome.orphans);
     let (all, failed) = (outcome.servers.len(), outcome.failed().count());
     if outcome.nothing_to_do() {
-        ui.say_good(&format!("nothing to do: {} as {} should be", counted(all, "server is", "servers are"), if all == 1 { "it" } else { "they" }));
+        ui.say_good(&format!(
+            "nothing to do: {} as {} should be",
+            counted(all, "server is", "servers are"),
+            if all == 1 { "it" } else { "they" }
+        ));
     } else if failed == 0 {
         ui.say_good(&format!("done: {} secured and proved", counted(all, "server", "servers")));
     } else {
-        ui.say(&format!("{} of {} done; `bootmachine up` continues where it stopped", all - failed, counted(all, "server", "servers")));
+        ui.say(&format!(
+            "{} of {} done; `bootmachine up` continues where it stopped",
+            all - failed,
+            counted(all, "server", "servers")
+        ));
     }
 }
 

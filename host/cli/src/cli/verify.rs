@@ -33,7 +33,10 @@ impl Verify {
             if context.config.server(name).is_none() {
                 let near = bootmachine_config::nearest(context.config.servers.iter().map(|server| server.name.value.as_str()), name);
                 let failure = Failure::usage(format!("there is no server `{name}` in the configuration"));
-                return Err(failure.with_hint(near.map_or_else(|| "`bootmachine status` lists the servers".to_owned(), |near| format!("did you mean `{near}`?"))));
+                return Err(failure.with_hint(near.map_or_else(
+                    || "`bootmachine status` lists the servers".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                )));
             }
         }
         verify(&context, &self.names).await
@@ -48,7 +51,10 @@ pub async fn verify(context: &Context, names: &[String]) -> Result<Exit, Failure
     let proofs = fleet.verify(names).await;
     progress.finish();
     let proofs = proofs?;
-    let failed = proofs.iter().filter(|(_, proof)| proof.as_ref().map_or(true, |proof| !proof.holds())).count();
+    let failed = proofs
+        .iter()
+        .filter(|(_, proof)| proof.as_ref().map_or(true, |proof| !proof.holds()))
+        .count();
     if ui.is_json() {
         let servers: Vec<serde_json::Value> = proofs.iter().map(|(name, proof)| to_json(name, proof)).collect();
         ui.json(&serde_json::json!({ "servers": servers, "failed": failed }));

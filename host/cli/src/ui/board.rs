@@ -43,19 +43,38 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Board {
     rows: Vec<Row>,
-    /// What is being done at a provider.
-    footer: String,
+    /// Whether servers go through stages, or only one thing is done to each.
+    staged: bool,
+    /// What is being done at a provider, and since when.
+    footer: Option<(String, Duration)>,
+    /// Whether anything has happened yet.
+    begun: bool,
 }
 
+/// How long the word of a provider is news.
+const NEWS: Duration = Duration::from_secs(5);
+
 impl Board {
-    /// A board with these servers, none of them begun.
-    pub fn new(names: &[String]) -> Self {
-        let row = |name: &String| Row { name: clean::line(name).into_owned(), state: State::Waiting, stage: None, text: String::new(), began: None, ended: None };
-        Self { rows: names.iter().map(row).collect(), footer: String::new() }
+    /// A board with these servers, none of them begun. `staged` where they go through the stages of their life.
+    pub fn new(names: &[String], staged: bool) -> Self {
+        let row = |name: &String| Row {
+            name: clean::line(name).into_owned(),
+            state: State::Waiting,
+            stage: None,
+            text: String::new(),
+            began: None,
+            ended: None,
+        };
+        Self {
+            rows: names.iter().map(row).collect(),
+            staged,
+            ..Self::default()
+        }
     }
 
     /// Takes note of an event, `now` after the beginning.
     pub fn apply(&mut self, event: &Event, now: Duration) {
+        self.begun = true;
         match event {
             Event::StageStarted { server, stage } => self.change(server, now, |row| {
                 row.stage = Some(*stage);
@@ -82,17 +101,18 @@ impl Board {
                 if self.rows.iter().any(|row| row.name == *subject) {
                     self.change(subject, now, |row| row.text = text);
                 } else {
-                    self.footer = format!("{}: {text}", clean::line(subject));
+                    self.footer = Some((format!("{}: {text}", clean::line(subject)), now));
                 }
             }
-            Event::Provider { provider, text } => self.footer = format!("{}: {}", clean::line(provider), clean::line(text)),
+            Event::Provider { provider, text } => self.footer = Some((format!("{}: {}", clean::line(provider), clean::line(text)), now)),
             Event::Log { .. } | Event::Warning { .. } => {}
         }
     }
 
     /// Nothing more will come.
     pub fn finish(&mut self) {
-        self.footer.clear();
+        self.footer = None;
+        self.begun = true;
     }
 
     fn change(&mut self, name: &str, now: Duration, change: impl FnOnce(&mut Row)) {
@@ -114,6 +134,9 @@ impl Board {
             if let Some((stage, text)) = at {
                 row.stage = Some(stage);
                 row.text = text;
+            } else if row.stage.is_none() {
+                // What was being done is done.
+                row.text.clear();
             }
         }
     }
@@ -138,13 +161,24 @@ impl Board {
             }
             shown.retain(|row| chosen.contains(row.name.as_str()));
         }
-        let names = shown.iter().map(|row| measure_text_width(&row.name)).max().unwrap_or(0).min(width / 3);
-        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, now)).collect();
+        let names = shown
+            .iter()
+            .map(|row| measure_text_width(&row.name))
+            .max()
+            .unwrap_or(0)
+            .min(width / 3);
+        let mut lines: Vec<String> = shown.iter().map(|row| row.render(area, width, names, self.staged, now)).collect();
         if crowded {
             lines.push(paint(area.color, DIM, &self.counts()));
         }
-        if !self.footer.is_empty() {
-            let footer = truncate_str(&self.footer, width.saturating_sub(2), ellipsis(area)).into_owned();
+        let footer = match &self.footer {
+            Some((text, since)) if now.saturating_sub(*since) < NEWS => Some(text.as_str()),
+            // The plugins are compiled once, and that takes its time.
+            None if !self.begun => Some("loading the plugins"),
+            _ => None,
+        };
+        if let Some(footer) = footer {
+            let footer = truncate_str(footer, width.saturating_sub(2), ellipsis(area)).into_owned();
             lines.push(format!("  {}", paint(area.color, DIM, &footer)));
         }
         lines
@@ -152,12 +186,18 @@ impl Board {
 
     fn counts(&self) -> String {
         let count = |state: State| self.rows.iter().filter(|row| row.state == state).count();
-        format!("  {} working, {} done, {} failed, {} waiting", count(State::Working), count(State::Done), count(State::Failed), count(State::Waiting))
+        format!(
+            "  {} working, {} done, {} failed, {} waiting",
+            count(State::Working),
+            count(State::Done),
+            count(State::Failed),
+            count(State::Waiting)
+        )
     }
 }
 
 impl Row {
-    fn render(&self, area: Area, width: usize, names: usize, now: Duration) -> String {
+    fn render(&self, area: Area, width: usize, names: usize, staged: bool, now: Duration) -> String {
         let (mark, style) = match (self.state, area.unicode) {
             (State::Waiting, true) => ("·", DIM),
             (State::Waiting, false) => (".", DIM),
@@ -171,20 +211,30 @@ impl Row {
         let name = truncate_str(&self.name, names, ellipsis(area));
         let padding = " ".repeat(names.saturating_sub(measure_text_width(&name)));
         let mut line = format!("{} {name}{padding}", paint(area.color, style, mark));
-        let elapsed = self.began.map(|began| duration(self.ended.unwrap_or(now).saturating_sub(began))).unwrap_or_default();
+        let elapsed = self
+            .began
+            .map(|began| duration(self.ended.unwrap_or(now).saturating_sub(began)))
+            .unwrap_or_default();
         let stage = match self.state {
             State::Waiting => "waiting",
             State::Done => "done",
+            State::Working if !staged => "",
             State::Working | State::Failed => self.stage.map_or("", Stage::as_str),
         };
-        if width >= 60 {
+        if staged && width >= 60 {
             line.push_str(&format!("  {}", paint(area.color, style, &self.meter(area.unicode))));
         }
-        line.push_str(&format!("  {stage:<9}"));
+        if staged || !stage.is_empty() {
+            line.push_str(&format!("  {stage:<9}"));
+        }
         let text_room = width.saturating_sub(measure_text_width(&line) + elapsed.len() + 4);
         let text = truncate_str(&self.text, text_room, ellipsis(area));
         let gap = " ".repeat(text_room.saturating_sub(measure_text_width(&text)) + 2);
-        let text = if self.state == State::Failed { paint(area.color, BAD, &text) } else { text.into_owned() };
+        let text = if self.state == State::Failed {
+            paint(area.color, BAD, &text)
+        } else {
+            text.into_owned()
+        };
         line.push_str(&format!("  {text}{gap}{}", paint(area.color, DIM, &elapsed)));
         truncate_str(line.trim_end(), width, "").into_owned()
     }
@@ -238,15 +288,35 @@ mod tests {
     }
 
     fn busy() -> Board {
-        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]));
+        let mut board = Board::new(&names(&["kailash", "web-1", "web-2", "db"]), true);
         let events = [
-            Event::StageStarted { server: "kailash".into(), stage: Stage::Bootstrap },
-            Event::Step { server: "kailash".into(), text: "upgrading every package, which takes a while on a machine like this one".into() },
-            Event::StageStarted { server: "web-1".into(), stage: Stage::Reach },
-            Event::Failed { server: "web-1".into(), stage: Stage::Reach, problem: Problem::failed("10.77.0.3:22 \u{1b}[31mrefused\nthe connection") },
-            Event::StageFinished { server: "web-2".into(), stage: Stage::Verify, summary: "41 checks hold".into() },
+            Event::StageStarted {
+                server: "kailash".into(),
+                stage: Stage::Bootstrap,
+            },
+            Event::Step {
+                server: "kailash".into(),
+                text: "upgrading every package, which takes a while on a machine like this one".into(),
+            },
+            Event::StageStarted {
+                server: "web-1".into(),
+                stage: Stage::Reach,
+            },
+            Event::Failed {
+                server: "web-1".into(),
+                stage: Stage::Reach,
+                problem: Problem::failed("10.77.0.3:22 \u{1b}[31mrefused\nthe connection"),
+            },
+            Event::StageFinished {
+                server: "web-2".into(),
+                stage: Stage::Verify,
+                summary: "41 checks hold".into(),
+            },
             Event::Done { server: "web-2".into() },
-            Event::Provider { provider: "cloud".into(), text: "listing servers".into() },
+            Event::Provider {
+                provider: "cloud".into(),
+                text: "listing servers".into(),
+            },
         ];
         for (at, event) in events.iter().enumerate() {
             board.apply(event, seconds(at as u64 * 30));
@@ -255,7 +325,17 @@ mod tests {
     }
 
     fn show(board: &Board, width: usize, height: usize, unicode: bool) -> String {
-        board.render(Area { width, height, color: false, unicode }, seconds(200)).join("\n")
+        board
+            .render(
+                Area {
+                    width,
+                    height,
+                    color: false,
+                    unicode,
+                },
+                seconds(200),
+            )
+            .join("\n")
     }
 
     #[test]
@@ -272,7 +352,15 @@ mod tests {
     #[test]
     fn never_wider_than_the_terminal() {
         for width in 10..140 {
-            for line in busy().render(Area { width, height: 24, color: true, unicode: true }, seconds(3)) {
+            for line in busy().render(
+                Area {
+                    width,
+                    height: 24,
+                    color: true,
+                    unicode: true,
+                },
+                seconds(3),
+            ) {
                 assert!(measure_text_width(&line) < width.max(21), "{width}: {line}");
             }
         }
@@ -281,23 +369,76 @@ mod tests {
     #[test]
     fn more_servers_than_lines_collapse() {
         let many: Vec<String> = (1..=40).map(|number| format!("web-{number}")).collect();
-        let mut board = Board::new(&many);
+        let mut board = Board::new(&many, true);
         for name in &many[..12] {
             board.apply(&Event::Done { server: name.clone() }, seconds(1));
         }
         for name in &many[12..30] {
-            board.apply(&Event::StageStarted { server: name.clone(), stage: Stage::Install }, seconds(2));
+            board.apply(
+                &Event::StageStarted {
+                    server: name.clone(),
+                    stage: Stage::Install,
+                },
+                seconds(2),
+            );
         }
-        board.apply(&Event::Failed { server: "web-30".into(), stage: Stage::Install, problem: Problem::failed("no") }, seconds(3));
+        board.apply(
+            &Event::Failed {
+                server: "web-30".into(),
+                stage: Stage::Install,
+                problem: Problem::failed("no"),
+            },
+            seconds(3),
+        );
         insta::assert_snapshot!(show(&board, 70, 10, true));
-        assert!(board.render(Area { width: 70, height: 10, color: false, unicode: true }, seconds(4)).len() < 10);
+        assert!(
+            board
+                .render(
+                    Area {
+                        width: 70,
+                        height: 10,
+                        color: false,
+                        unicode: true
+                    },
+                    seconds(4)
+                )
+                .len()
+                < 10
+        );
+    }
+
+    #[test]
+    fn one_thing_done_to_each() {
+        let mut board = Board::new(&names(&["web-1", "web-2"]), false);
+        board.apply(
+            &Event::Step {
+                server: "web-1".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(
+            &Event::Step {
+                server: "web-2".into(),
+                text: "removing it".into(),
+            },
+            seconds(1),
+        );
+        board.apply(&Event::Done { server: "web-1".into() }, seconds(2));
+        insta::assert_snapshot!(show(&board, 60, 24, true));
     }
 
     #[test]
     fn what_is_over_stays_over() {
-        let mut board = Board::new(&names(&["one"]));
+        let mut board = Board::new(&names(&["one"]), true);
         board.apply(&Event::Done { server: "one".into() }, seconds(1));
-        board.apply(&Event::Step { server: "one".into(), text: "late".into() }, seconds(2));
+        board.apply(
+            &Event::Step {
+                server: "one".into(),
+                text: "late".into(),
+            },
+            seconds(2),
+        );
         assert!(show(&board, 80, 24, true).contains("✓ one"));
     }
 }

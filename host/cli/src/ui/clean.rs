@@ -20,13 +20,22 @@ pub fn text(text: &str) -> Cow<'_, str> {
 }
 
 fn replace(text: &str, keep: impl Fn(char) -> Option<char>) -> Cow<'_, str> {
-    if !text.chars().any(|character| is_suspicious(character) || matches!(character, '\n' | '\t' | '\r')) {
+    if !text
+        .chars()
+        .any(|character| is_suspicious(character) || matches!(character, '\n' | '\t' | '\r'))
+    {
         return Cow::Borrowed(text);
     }
     Cow::Owned(
         text.chars()
             .filter_map(keep)
-            .map(|character| if is_suspicious(character) { char::REPLACEMENT_CHARACTER } else { character })
+            .map(|character| {
+                if is_suspicious(character) {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    character
+                }
+            })
             .collect(),
     )
 }

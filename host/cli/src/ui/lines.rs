@@ -65,7 +65,9 @@ impl Lines {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end_matches('\r');
         if self.ui.is_json() {
-            return self.ui.json_line(&serde_json::json!({ "event": "output", "server": self.server, "stream": stream, "line": line }));
+            return self
+                .ui
+                .json_line(&serde_json::json!({ "event": "output", "server": self.server, "stream": stream, "line": line }));
         }
         // Tabs stay: they are how columns are printed.
         let line = clean::text(line);

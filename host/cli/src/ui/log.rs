@@ -32,8 +32,15 @@ pub fn start(ui: &Arc<Ui>) {
         }
         None => EnvFilter::new(default),
     };
-    let format = Lines { color: ui.color_err, verbose: ui.verbose > 0 || chosen.is_some() };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).event_format(format).with_writer(Above(Arc::clone(ui))).finish();
+    let format = Lines {
+        color: ui.color_err,
+        verbose: ui.verbose > 0 || chosen.is_some(),
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .event_format(format)
+        .with_writer(Above(Arc::clone(ui)))
+        .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
@@ -79,7 +86,10 @@ impl<'a> MakeWriter<'a> for Above {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line { ui: &self.0, text: Vec::new() }
+        Line {
+            ui: &self.0,
+            text: Vec::new(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod board;
 pub mod clean;
+pub mod keyboard;
 pub mod lines;
 pub mod log;
 pub mod progress;
@@ -159,19 +160,22 @@ impl Ui {
 
     /// Says something that the operator should know.
     pub fn warn(&self, message: &str, hint: Option<&str>) {
-        self.screen.print(&format!("{} {}", paint(self.color_err, ODD, "warning:"), clean::text(message)));
+        self.screen
+            .print(&format!("{} {}", paint(self.color_err, ODD, "warning:"), clean::text(message)));
         self.hint(hint);
     }
 
     /// Says what went wrong with one thing among others.
     pub fn error(&self, message: &str, hint: Option<&str>) {
-        self.screen.print(&format!("{} {}", paint(self.color_err, BAD, "error:"), clean::text(message)));
+        self.screen
+            .print(&format!("{} {}", paint(self.color_err, BAD, "error:"), clean::text(message)));
         self.hint(hint);
     }
 
     fn hint(&self, hint: Option<&str>) {
         if let Some(hint) = hint {
-            self.screen.print(&format!("{} {}", paint(self.color_err, HINT, "hint:"), clean::text(hint)));
+            self.screen
+                .print(&format!("{} {}", paint(self.color_err, HINT, "hint:"), clean::text(hint)));
         }
     }
 

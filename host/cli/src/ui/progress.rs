@@ -50,8 +50,10 @@ struct Plain {
 /// What a command shows of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// The events are what it is about: `up`, `destroy`.
-    Events,
+    /// The events are what it is about, and servers go through stages: `up`.
+    Stages,
+    /// The events are what it is about, and one thing is done to each server: `destroy`, `reboot`.
+    Acts,
     /// The events are only its waiting time: `plan`, `verify`.
     Waiting,
 }
@@ -80,12 +82,15 @@ impl Reporter for Relay {
 
 impl Progress {
     pub(super) fn new(ui: &Arc<Ui>, servers: &[String], shows: Shows) -> Self {
-        let mode = if ui.is_json() && shows == Shows::Events {
+        let mode = if ui.is_json() && shows != Shows::Waiting {
             Mode::Json
         } else if ui.live {
-            Mode::Live(Live::start(ui, servers, shows == Shows::Waiting))
+            Mode::Live(Live::start(ui, servers, shows))
         } else {
-            Mode::Plain(Mutex::new(Plain { steps: shows == Shows::Events && !ui.quiet, ..Plain::default() }))
+            Mode::Plain(Mutex::new(Plain {
+                steps: shows != Shows::Waiting && !ui.quiet,
+                ..Plain::default()
+            }))
         };
         Self { ui: Arc::clone(ui), mode }
     }
@@ -128,9 +133,18 @@ impl Reporter for Progress {
         }
         match event {
             Event::Warning { message, hint } => self.ui.warn(&message, hint.as_deref()),
-            Event::Log { subject, plugin, level, message } => {
+            Event::Log {
+                subject,
+                plugin,
+                level,
+                message,
+            } => {
                 let line = format!("{}: {plugin}: {}", clean::line(&subject), clean::line(&message));
-                if matches!(level.as_str(), "error" | "warn") { self.ui.warn(&line, None) } else { self.ui.say(&line) }
+                if matches!(level.as_str(), "error" | "warn") {
+                    self.ui.warn(&line, None);
+                } else {
+                    self.ui.say(&line);
+                }
             }
             _ => {}
         }
@@ -170,13 +184,14 @@ impl Plain {
 }
 
 impl Live {
-    fn start(ui: &Arc<Ui>, servers: &[String], transient: bool) -> Arc<Self> {
+    fn start(ui: &Arc<Ui>, servers: &[String], shows: Shows) -> Arc<Self> {
+        let transient = shows == Shows::Waiting;
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
         let live = Arc::new(Self {
-            board: Mutex::new(Board::new(if transient { &[] } else { servers })),
+            board: Mutex::new(Board::new(if transient { &[] } else { servers }, shows == Shows::Stages)),
             bar: bar.clone(),
             began: Instant::now(),
             transient,
@@ -200,7 +215,12 @@ impl Live {
 
     fn draw(&self) {
         let (height, width) = console::Term::stderr().size();
-        let area = Area { width: width.into(), height: height.into(), color: self.color, unicode: self.unicode };
+        let area = Area {
+            width: width.into(),
+            height: height.into(),
+            color: self.color,
+            unicode: self.unicode,
+        };
         let text = lock(&self.board).render(area, self.began.elapsed()).join("\n");
         self.bar.set_message(text);
     }
@@ -225,7 +245,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Whether the terminal's encoding is UTF-8, by the variables that say so.
 fn is_utf8() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     set.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")

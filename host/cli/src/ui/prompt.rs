@@ -22,7 +22,11 @@ impl Ui {
         }
         let question = super::clean::line(question).into_owned();
         let asked = tokio::task::spawn_blocking(move || {
-            dialoguer::Confirm::new().with_prompt(question).default(false).interact_on(&console::Term::stderr()).ok()
+            dialoguer::Confirm::new()
+                .with_prompt(question)
+                .default(false)
+                .interact_on(&console::Term::stderr())
+                .ok()
         });
         asked.await.ok().flatten()
     }
@@ -40,7 +44,10 @@ impl PassphrasePrompt for AskPassphrase {
         let path: PathBuf = path.to_owned();
         let asked = tokio::task::spawn_blocking(move || {
             let prompt = format!("passphrase of {}", super::clean::line(&path.display().to_string()));
-            dialoguer::Password::new().with_prompt(prompt).interact_on(&console::Term::stderr()).ok()
+            dialoguer::Password::new()
+                .with_prompt(prompt)
+                .interact_on(&console::Term::stderr())
+                .ok()
         });
         asked.await.ok().flatten().map(SecretString::from)
     }

@@ -29,7 +29,11 @@ pub const OF_SERVERS: [Style; 6] = [
 
 /// Puts a style on a text, where colours are wanted.
 pub fn paint(color: bool, style: Style, text: &str) -> String {
-    if color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    if color && !text.is_empty() {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// When to use colours.

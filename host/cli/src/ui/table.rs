@@ -30,12 +30,20 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new() }
+        Self {
+            header: header.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = (String, Look)>) {
-        self.rows.push(cells.into_iter().map(|(text, look)| (clean::line(&text).into_owned(), look)).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|(text, look)| (clean::line(&text).into_owned(), look))
+                .collect(),
+        );
     }
 
     /// Whether it has no rows.
@@ -61,7 +69,11 @@ impl Table {
             }
         }
         if !self.header.is_empty() {
-            table.set_header(self.header.iter().map(|name| Cell::new(name.to_uppercase()).add_attribute(Attribute::Dim)));
+            table.set_header(
+                self.header
+                    .iter()
+                    .map(|name| Cell::new(name.to_uppercase()).add_attribute(Attribute::Dim)),
+            );
         }
         for row in &self.rows {
             table.add_row(row.iter().map(|(text, look)| {
@@ -106,7 +118,10 @@ mod tests {
     #[test]
     fn long_cells_are_wrapped_to_the_terminal() {
         let mut table = Table::new(&["server", "reason"]);
-        table.row([plain("kailash"), plain("the connection to kailash (10.77.0.1:22) was lost: broken pipe")]);
+        table.row([
+            plain("kailash"),
+            plain("the connection to kailash (10.77.0.1:22) was lost: broken pipe"),
+        ]);
         let rendered = table.render(false, Some(40));
         assert!(rendered.lines().all(|line| line.chars().count() <= 40), "{rendered}");
         assert!(rendered.lines().count() > 2, "{rendered}");

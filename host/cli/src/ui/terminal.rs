@@ -26,7 +26,10 @@ impl Drop for Raw {
 /// The size of the terminal; that of the oldest one where it does not say.
 pub fn size() -> WindowSize {
     let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
-    WindowSize { columns: columns.max(1).into(), rows: rows.max(1).into() }
+    WindowSize {
+        columns: columns.max(1).into(),
+        rows: rows.max(1).into(),
+    }
 }
 
 /// The sizes that the terminal changes to.

@@ -136,6 +136,11 @@ impl Tokens {
         self.good.get(id).cloned()
     }
 
+    /// The tokens that were handed out and not made worthless since.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.good.keys().map(String::as_str)
+    }
+
     /// Makes a token worthless. Whether it was good.
     pub fn revoke(&mut self, id: &str) -> bool {
         self.good.remove(id).is_some()

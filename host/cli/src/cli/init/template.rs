@@ -29,14 +29,18 @@ pub fn user(name: Option<&str>) -> String {
             && name.len() <= 32
             && *name != "root"
             && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-            && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_'))
+            && name
+                .chars()
+                .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_'))
     };
     name.filter(fits).unwrap_or("operator").to_owned()
 }
 
 /// The public key that ssh would offer first.
 pub fn public_key(home: &Path) -> Option<&'static str> {
-    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"].into_iter().find(|path| home.join(&path[2..]).is_file())
+    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"]
+        .into_iter()
+        .find(|path| home.join(&path[2..]).is_file())
 }
 
 /// The text of the file.
@@ -90,6 +94,7 @@ sudo = true
 # Where servers come from. There can be several; each server says which one is its own.
 # A secret is never written here, only where it is to be had:
 # {{ env = "NAME" }}, {{ file = "path" }} or {{ command = ["pass", "show", "name"] }}.
+# What other tools keep already, in variables or files, is taken from there: `bootmachine plugin show {provider}`.
 [providers.cloud]
 plugin = "{provider}"
 {provider_settings}
@@ -113,33 +118,34 @@ roles = ["master"]
     )
 }
 
-/// A plugin's settings, each with its summary: those that are required to be filled in, all others commented out.
+/// A plugin's settings, a line each: those that have to be written here are, all others are commented out.
 fn settings(manifest: &Manifest) -> String {
     let mut text = String::new();
     for setting in &manifest.settings {
-        let variables: Vec<String> = setting.sources.iter().filter_map(|source| match source {
-            Source::Env(name) => Some(format!("${name}")),
-            Source::File { .. } => None,
-        }).collect();
-        let files = setting.sources.iter().any(|source| matches!(source, Source::File { .. }));
-        let mut known = variables;
-        known.extend(files.then(|| "the files that other tools keep".to_owned()));
-        let known = if known.is_empty() { String::new() } else { format!(" (else: {})", known.join(", ")) };
-        text.push_str(&format!("# {}{known}\n", one_line(&setting.summary)));
+        let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
         // What other tools keep already need not be said again.
         let comment = if setting.required && setting.sources.is_empty() { "" } else { "# " };
-        text.push_str(&format!("{comment}{} = {}\n", setting.name, example(setting)));
+        text.push_str(&format!(
+            "{comment}{} = {}  # {}{variable}\n",
+            setting.name,
+            example(setting),
+            one_line(&setting.summary)
+        ));
     }
     text
 }
 
+/// The variable that a setting is looked for in first.
+fn variable(setting: &Setting) -> Option<String> {
+    setting.sources.iter().find_map(|source| match source {
+        Source::Env(name) => Some(one_line(name)),
+        Source::File { .. } => None,
+    })
+}
+
 fn example(setting: &Setting) -> String {
     if setting.secret {
-        let variable = setting.sources.iter().find_map(|source| match source {
-            Source::Env(name) => Some(name.clone()),
-            Source::File { .. } => None,
-        });
-        let variable = variable.unwrap_or_else(|| setting.name.to_uppercase().replace('-', "_"));
+        let variable = variable(setting).unwrap_or_else(|| setting.name.to_uppercase().replace('-', "_"));
         return format!("{{ env = {} }}", quoted(&variable));
     }
     match (&setting.default, &setting.format) {
