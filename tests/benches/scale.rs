@@ -46,11 +46,18 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// The cloud: its facts on the first line, then its counts whenever a line comes in, until there are no more.
 async fn serve() {
-    let mut options = PracticeOptions { seed: Some(1), ..PracticeOptions::default() };
+    let mut options = PracticeOptions {
+        seed: Some(1),
+        ..PracticeOptions::default()
+    };
     options.floating_pool = 1000;
     let world = World::with(options).await;
     // As long in the making for a hundred as for one: what is measured is how they are waited for.
-    world.playground.cloud.state().with(|cloud| cloud.options.build = Wait::Millis(1500));
+    world
+        .playground
+        .cloud
+        .state()
+        .with(|cloud| cloud.options.build = Wait::Millis(1500));
     let mut out = std::io::stdout();
     writeln!(out, "{}", serde_json::to_string(&world.facts()).unwrap()).unwrap();
     tokio::task::spawn_blocking(move || {
@@ -66,7 +73,12 @@ async fn serve() {
 
 /// bootmachine: boots that many servers at a cloud of its own, and writes its figures.
 async fn run(servers: usize) {
-    let mut cloud = Command::new(std::env::current_exe().unwrap()).arg("--serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut cloud = Command::new(std::env::current_exe().unwrap())
+        .arg("--serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut ask = cloud.stdin.take().unwrap();
     let mut answers = BufReader::new(cloud.stdout.take().unwrap()).lines();
     let facts: Facts = serde_json::from_str(&answers.next().expect("the cloud starts").unwrap()).unwrap();
@@ -76,7 +88,12 @@ async fn run(servers: usize) {
     };
 
     let operator = Operator::of(facts);
-    let images = [("arch", "Arch Linux"), ("debian", "Debian 13"), ("fedora", "Fedora 44"), ("ubuntu", "Ubuntu 26.04")];
+    let images = [
+        ("arch", "Arch Linux"),
+        ("debian", "Debian 13"),
+        ("fedora", "Fedora 44"),
+        ("ubuntu", "Ubuntu 26.04"),
+    ];
     let list = (0..servers).map(|at| {
         let (distro, image) = images[at % images.len()];
         Operator::server(&format!("node-{at}"), distro, image)
@@ -99,7 +116,15 @@ async fn run(servers: usize) {
     let again_calls = counts().values().sum();
     drop(ask);
     cloud.wait().unwrap();
-    let figures = Figures { servers, wall, cpu, peak_kib: peak_kib(), calls, again, again_calls };
+    let figures = Figures {
+        servers,
+        wall,
+        cpu,
+        peak_kib: peak_kib(),
+        calls,
+        again,
+        again_calls,
+    };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&figures).unwrap()).unwrap();
 }
 
@@ -109,10 +134,19 @@ fn drive(arguments: &[String]) {
     let sizes = if sizes.is_empty() { vec![10, 100] } else { sizes };
     let mut all = Vec::new();
     for servers in sizes {
-        let output = Command::new(std::env::current_exe().unwrap()).arg("--run").arg(servers.to_string()).stderr(Stdio::inherit()).output().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .arg("--run")
+            .arg(servers.to_string())
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "the run with {servers} servers failed");
         let figures: Figures = serde_json::from_slice(&output.stdout).expect("figures");
-        assert_eq!(figures.calls.get("POST /compute/v2.1/servers"), Some(&(servers as u64)), "each server is asked for once");
+        assert_eq!(
+            figures.calls.get("POST /compute/v2.1/servers"),
+            Some(&(servers as u64)),
+            "each server is asked for once"
+        );
         all.push(figures);
     }
     let mut out = std::io::stdout();
@@ -160,7 +194,12 @@ fn cpu() -> Duration {
     let stat = fs_err::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field is the name in parentheses, which may hold anything.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     Duration::from_millis(ticks * 10)
 }
 
@@ -168,5 +207,6 @@ fn cpu() -> Duration {
 fn peak_kib() -> u64 {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default()
 }

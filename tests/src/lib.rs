@@ -10,9 +10,11 @@ pub mod leaks;
 pub mod operator;
 pub mod recorder;
 pub mod shown;
+pub mod stage;
 pub mod world;
 
 pub use echo::Echo;
 pub use operator::Operator;
 pub use recorder::Recorder;
+pub use stage::Stage;
 pub use world::World;

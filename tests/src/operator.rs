@@ -29,7 +29,9 @@ pub struct Operator {
 /// One engine for all tests of a process: what it compiled once is there for the others.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), Limits::default()).expect("an engine")).clone()
+    ENGINE
+        .get_or_init(|| Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), Limits::default()).expect("an engine"))
+        .clone()
 }
 
 impl Operator {
@@ -118,8 +120,15 @@ password = {{ env = "PRACTICE_PASSWORD" }}
 
     /// Writes the starter configuration that `bootmachine init` writes.
     pub async fn configure(&self) {
-        let salt = bootmachine_plugin::bundled::load(&engine(), "salt").await.expect("it is bundled").expect("it loads");
-        let files = bootmachine_plugin::cm_tool::CmTool::new(salt).expect("a cm-tool").starter_files().await.expect("files");
+        let salt = bootmachine_plugin::bundled::load(&engine(), "salt")
+            .await
+            .expect("it is bundled")
+            .expect("it loads");
+        let files = bootmachine_plugin::cm_tool::CmTool::new(salt)
+            .expect("a cm-tool")
+            .starter_files()
+            .await
+            .expect("files");
         for file in files {
             let path = self.path().join("configuration").join(&file.path);
             fs_err::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -164,12 +173,18 @@ password = {{ env = "PRACTICE_PASSWORD" }}
         };
         let mut options = Options {
             engine: engine(),
-            plugins: Arc::new(LocalThenBundled { directory: self.path().to_owned() }),
+            plugins: Arc::new(LocalThenBundled {
+                directory: self.path().to_owned(),
+            }),
             state_directory: self.path().join(".bootmachine"),
             surroundings,
             identities,
             known_hosts: self.path().join("known_hosts"),
-            http: HttpOptions { base_delay: Duration::from_millis(5), longest_delay: Duration::from_millis(50), ..HttpOptions::default() },
+            http: HttpOptions {
+                base_delay: Duration::from_millis(5),
+                longest_delay: Duration::from_millis(50),
+                ..HttpOptions::default()
+            },
             timing: quick(),
             reporter: Arc::<Recorder>::clone(&self.events),
         };

@@ -18,7 +18,10 @@ impl Recorder {
     /// All events so far, one JSON line each.
     pub fn lines(&self) -> Vec<String> {
         let events = self.0.lock().expect("no test panics while it holds this");
-        events.iter().map(|event| serde_json::to_string(event).expect("an event is JSON")).collect()
+        events
+            .iter()
+            .map(|event| serde_json::to_string(event).expect("an event is JSON"))
+            .collect()
     }
 
     /// Those about retries, as `subject: reason`.
@@ -38,7 +41,10 @@ impl Recorder {
         for event in events.iter() {
             let line = match event {
                 Event::Retry { subject, reason, .. } => format!("{subject}: {reason}"),
-                Event::Warning { message, hint } => format!("warning: {message}{}", hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default()),
+                Event::Warning { message, hint } => format!(
+                    "warning: {message}{}",
+                    hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default()
+                ),
                 _ => continue,
             };
             if !told.contains(&line) {

@@ -21,7 +21,12 @@ pub fn run(run: &Result<Outcome, Problem>) -> String {
             ServerResult::Failed { stage, problem } => self::problem(&format!("{}: failed at {stage}", server.name), problem),
         });
     }
-    lines.extend(outcome.orphans.iter().map(|orphan| format!("orphan: {} ({}/{})", orphan.name, orphan.provider, orphan.id)));
+    lines.extend(
+        outcome
+            .orphans
+            .iter()
+            .map(|orphan| format!("orphan: {} ({}/{})", orphan.name, orphan.provider, orphan.id)),
+    );
     lines.push(format!("created: {}", outcome.created));
     lines.join("\n")
 }
@@ -36,7 +41,11 @@ pub fn problem(what: &str, problem: &Problem) -> String {
 pub fn refused(error: &FleetError) -> String {
     match error {
         FleetError::Problem(problem) => self::problem("refused", problem),
-        FleetError::Config(diagnostics) => diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect::<Vec<_>>().join("\n"),
+        FleetError::Config(diagnostics) => diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.render(false))
+            .collect::<Vec<_>>()
+            .join("\n"),
         FleetError::Plugin(error) => format!("refused\n  {error}"),
     }
 }
@@ -74,7 +83,11 @@ pub fn proofs(proofs: &[(String, Result<Proof, Problem>)]) -> String {
         match proof {
             Ok(proof) => {
                 lines.push(format!("{name}: {}", if proof.holds() { "secure" } else { "not secure" }));
-                lines.extend(proof.failed().map(|check| format!("  {}: {}, not {}", check.name, check.found, check.expected)));
+                lines.extend(
+                    proof
+                        .failed()
+                        .map(|check| format!("  {}: {}, not {}", check.name, check.found, check.expected)),
+                );
             }
             Err(problem) => lines.push(self::problem(name, problem)),
         }

@@ -49,9 +49,14 @@ impl World {
             options.quotas.cores = 2000;
             options.quotas.ram = 4_000_000;
         }
-        let settings = Settings { patience: std::time::Duration::from_millis(150), ..Settings::default() };
+        let settings = Settings {
+            patience: std::time::Duration::from_millis(150),
+            ..Settings::default()
+        };
         let playground = Playground::start(options, settings).await.expect("a practice cloud");
-        playground.machines.set_pace(std::time::Duration::from_millis(1), std::time::Duration::ZERO);
+        playground
+            .machines
+            .set_pace(std::time::Duration::from_millis(1), std::time::Duration::ZERO);
         Self { playground }
     }
 
@@ -72,7 +77,14 @@ impl World {
 
     /// The names of the servers at the cloud, sorted.
     pub fn servers(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.playground.cloud.state().servers().into_iter().map(|server| server.name).collect();
+        let mut names: Vec<String> = self
+            .playground
+            .cloud
+            .state()
+            .servers()
+            .into_iter()
+            .map(|server| server.name)
+            .collect();
         names.sort();
         names
     }
@@ -82,7 +94,12 @@ impl World {
     /// # Panics
     /// Where there is none.
     pub fn machine(&self, name: &str) -> Arc<Machine> {
-        self.playground.machines.machines().into_iter().find(|machine| machine.spec.name == name).expect("a machine of that name")
+        self.playground
+            .machines
+            .machines()
+            .into_iter()
+            .find(|machine| machine.spec.name == name)
+            .expect("a machine of that name")
     }
 
     /// Something happens to requests from now on.
@@ -95,8 +112,17 @@ impl World {
 
     /// Something happens to new servers from now on.
     pub fn break_servers(&self, name: &str, effect: ServerEffect) {
-        let rule = ServerRule { name: name.to_owned(), after: 0, times: None, effect };
-        self.playground.cloud.state().faults(|faults| faults.add_server(rule)).expect("a pattern");
+        let rule = ServerRule {
+            name: name.to_owned(),
+            after: 0,
+            times: None,
+            effect,
+        };
+        self.playground
+            .cloud
+            .state()
+            .faults(|faults| faults.add_server(rule))
+            .expect("a pattern");
     }
 
     /// Nothing happens to requests and new servers any more.

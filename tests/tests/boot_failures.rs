@@ -22,7 +22,10 @@ async fn one_server(world: &World) -> Operator {
 /// The same, who wants two.
 async fn two_servers(world: &World) -> Operator {
     let operator = Operator::new(world);
-    let servers = [Operator::server("fuji", "fedora", "Fedora 44"), Operator::server("shasta", "ubuntu", "Ubuntu 26.04")];
+    let servers = [
+        Operator::server("fuji", "fedora", "Fedora 44"),
+        Operator::server("shasta", "ubuntu", "Ubuntu 26.04"),
+    ];
     operator.write(&(operator.head(world, None) + &servers.concat()));
     operator.configure().await;
     operator
@@ -77,8 +80,15 @@ async fn every_server_that_can_not_be_made_is_named_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_that_is_too_small_is_found_before_anything_is_made() {
-    let quotas = Quotas { instances: 1, ..Quotas::default() };
-    let world = World::with(PracticeOptions { quotas, ..PracticeOptions::default() }).await;
+    let quotas = Quotas {
+        instances: 1,
+        ..Quotas::default()
+    };
+    let world = World::with(PracticeOptions {
+        quotas,
+        ..PracticeOptions::default()
+    })
+    .await;
     let operator = two_servers(&world).await;
     insta::assert_snapshot!(operator.up(&world).await, @"");
     assert!(world.servers().is_empty());
@@ -90,12 +100,28 @@ async fn a_quota_that_is_too_small_is_found_before_anything_is_made() {
 async fn a_quota_that_somebody_else_used_up_meanwhile_stops_one_server_only() {
     let world = World::start().await;
     let operator = two_servers(&world).await;
-    let words = r#"{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 20 of 20 instances"}}"#;
+    let words =
+        r#"{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 20 of 20 instances"}}"#;
     let headers = [("Content-Type".to_owned(), "application/json".to_owned())].into();
-    world.break_requests(Rule::new("POST", "/servers$", Effect::Answer { status: 403, headers, body: Some(words.to_owned()) }).after(1));
+    world.break_requests(
+        Rule::new(
+            "POST",
+            "/servers$",
+            Effect::Answer {
+                status: 403,
+                headers,
+                body: Some(words.to_owned()),
+            },
+        )
+        .after(1),
+    );
     let text = operator.up(&world).await;
     // Both are asked for at the same time: which one came too late is chance.
-    let (lucky, late) = if text.starts_with("fuji: done") { ("fuji", "shasta") } else { ("shasta", "fuji") };
+    let (lucky, late) = if text.starts_with("fuji: done") {
+        ("fuji", "shasta")
+    } else {
+        ("shasta", "fuji")
+    };
     assert_eq!(world.servers(), [lucky]);
     let (mut lines, mut other) = (text.replace(late, "LATE"), format!("{lucky}: done\n"));
     lines = lines.replace(&other, "");
@@ -109,7 +135,13 @@ async fn a_quota_that_somebody_else_used_up_meanwhile_stops_one_server_only() {
 async fn a_server_that_goes_to_error_is_named_with_its_fault() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.break_servers("shasta", ServerEffect::Error { message: "No valid host was found. There are not enough hosts available.".into(), code: 500 });
+    world.break_servers(
+        "shasta",
+        ServerEffect::Error {
+            message: "No valid host was found. There are not enough hosts available.".into(),
+            code: 500,
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.mend();
@@ -155,7 +187,10 @@ async fn two_servers_of_one_name_are_touched_by_nobody() {
     world.playground.cloud.state().forget_calls();
     insta::assert_snapshot!(operator.up(&world).await, @"");
     let calls = world.playground.cloud.state().calls();
-    let changes: Vec<&String> = calls.keys().filter(|call| !call.starts_with("GET") && !call.contains("/auth/tokens")).collect();
+    let changes: Vec<&String> = calls
+        .keys()
+        .filter(|call| !call.starts_with("GET") && !call.contains("/auth/tokens"))
+        .collect();
     assert!(changes.is_empty(), "{changes:?}");
     world.playground.cloud.state().with(|cloud| cloud.servers.truncate(1));
     operator.assert_mended(&world, &["shasta"]).await;

@@ -10,7 +10,9 @@ const FUJI: (&str, &str, &str) = ("fuji", "fedora", "Fedora 44");
 const SHASTA: (&str, &str, &str) = ("shasta", "ubuntu", "Ubuntu 26.04");
 
 fn servers(of: &[(&str, &str, &str)]) -> String {
-    of.iter().map(|(name, distro, image)| Operator::server(name, distro, image)).collect()
+    of.iter()
+        .map(|(name, distro, image)| Operator::server(name, distro, image))
+        .collect()
 }
 
 /// An operator of a cluster that is done.

@@ -20,8 +20,19 @@ fn root() -> PathBuf {
 
 /// Every document for readers, by its path from the root.
 fn documents() -> Vec<(String, String)> {
-    let mut names = vec!["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "plugins/sdk/README.md"];
-    names.extend(["docs/operator.md", "docs/plugin-author.md", "docs/architecture.md", "docs/security.md"]);
+    let mut names = vec![
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "plugins/sdk/README.md",
+    ];
+    names.extend([
+        "docs/operator.md",
+        "docs/plugin-author.md",
+        "docs/architecture.md",
+        "docs/security.md",
+    ]);
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }
 
@@ -68,9 +79,15 @@ fn completed(sample: &str) -> String {
     for (key, part) in [
         ("cluster", "[cluster]\nname = \"sample\"\n"),
         ("cm", "[cm]\ntool = \"salt\"\n"),
-        ("users", "[[users]]\nname = \"sam\"\nkeys = [{ file = \"~/.ssh/id_ed25519.pub\" }]\nsudo = true\n"),
+        (
+            "users",
+            "[[users]]\nname = \"sam\"\nkeys = [{ file = \"~/.ssh/id_ed25519.pub\" }]\nsudo = true\n",
+        ),
         ("providers", "[providers.cloud]\nplugin = \"openstack\"\n"),
-        ("servers", "[[servers]]\nname = \"one\"\ndistro = \"debian\"\nimage = \"Debian 13\"\nsize = \"m1.small\"\n"),
+        (
+            "servers",
+            "[[servers]]\nname = \"one\"\ndistro = \"debian\"\nimage = \"Debian 13\"\nsize = \"m1.small\"\n",
+        ),
     ] {
         if !table.contains_key(key) {
             write!(text, "\n{part}").unwrap();
@@ -90,23 +107,35 @@ async fn samples_of_configuration_are_taken() {
         for (line, sample) in blocks(&text, &["toml"]) {
             let place = format!("{name}:{line}");
             let table: toml::Table = sample.parse().unwrap_or_else(|error| panic!("{place}: {error}"));
-            if ["lib", "dependencies", "package"].iter().any(|section| table.contains_key(*section)) {
+            if ["lib", "dependencies", "package"]
+                .iter()
+                .any(|section| table.contains_key(*section))
+            {
                 continue;
             }
             let loaded = Config::parse_with_home("bootmachine.toml", completed(&sample), Some(home.path()));
             let config = loaded.unwrap_or_else(|error| panic!("{place}: {error}")).config;
             for provider in config.providers.values().filter(|provider| provider.plugin.value == "openstack") {
                 for setting in provider.settings.keys() {
-                    assert!(settings_of(&openstack).contains(&setting.as_str()), "{place}: openstack has no setting `{setting}`");
+                    assert!(
+                        settings_of(&openstack).contains(&setting.as_str()),
+                        "{place}: openstack has no setting `{setting}`"
+                    );
                 }
             }
             for setting in config.cm.settings.keys() {
-                assert!(settings_of(&salt).contains(&setting.as_str()), "{place}: salt has no setting `{setting}`");
+                assert!(
+                    settings_of(&salt).contains(&setting.as_str()),
+                    "{place}: salt has no setting `{setting}`"
+                );
             }
             samples += 1;
         }
     }
-    assert!(samples >= 5, "only {samples} samples were found: does this test still look at the right blocks?");
+    assert!(
+        samples >= 5,
+        "only {samples} samples were found: does this test still look at the right blocks?"
+    );
 }
 
 #[test]
@@ -120,7 +149,11 @@ fn links_lead_somewhere() {
                 continue;
             }
             let (path, anchor) = target.split_once('#').unwrap_or((target.as_str(), ""));
-            let path = if path.is_empty() { root().join(&name) } else { directory.join(path) };
+            let path = if path.is_empty() {
+                root().join(&name)
+            } else {
+                directory.join(path)
+            };
             if !path.exists() || (!anchor.is_empty() && !anchors(&path).contains(anchor)) {
                 broken.push(format!("{name}: {target}"));
             }
@@ -136,7 +169,11 @@ fn anchors(path: &Path) -> BTreeSet<String> {
     headings
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
-            title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+            title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
         })
         .collect()
 }
@@ -144,7 +181,10 @@ fn anchors(path: &Path) -> BTreeSet<String> {
 /// What is typed, in blocks for a shell and in running text.
 fn command_lines(text: &str) -> Vec<String> {
     let inline = Regex::new(r"`([^`\n]+)`").unwrap();
-    let mut lines: Vec<String> = blocks(text, &["sh"]).into_iter().flat_map(|(_, block)| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let mut lines: Vec<String> = blocks(text, &["sh"])
+        .into_iter()
+        .flat_map(|(_, block)| block.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     lines.extend(inline.captures_iter(text).map(|found| found[1].to_owned()));
     lines
 }
@@ -186,15 +226,26 @@ fn commands_exist_with_their_options() {
             seen += 1;
         }
     }
-    assert!(unknown.is_empty(), "these commands do not exist:\n{}", unknown.into_iter().collect::<Vec<_>>().join("\n"));
-    assert!(seen > 20, "only {seen} commands were found: does this test still look at the right places?");
+    assert!(
+        unknown.is_empty(),
+        "these commands do not exist:\n{}",
+        unknown.into_iter().collect::<Vec<_>>().join("\n")
+    );
+    assert!(
+        seen > 20,
+        "only {seen} commands were found: does this test still look at the right places?"
+    );
 }
 
 #[test]
 fn every_command_is_in_the_operators_guide() {
     let guide = read("docs/operator.md");
     let arguments = bootmachine::cli::Arguments::command();
-    let missing: Vec<_> = arguments.get_subcommands().map(clap::Command::get_name).filter(|name| !guide.contains(&format!("`bootmachine {name}"))).collect();
+    let missing: Vec<_> = arguments
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .filter(|name| !guide.contains(&format!("`bootmachine {name}")))
+        .collect();
     assert!(missing.is_empty(), "docs/operator.md does not mention: {}", missing.join(", "));
 }
 
@@ -204,12 +255,23 @@ async fn every_key_and_setting_is_in_the_operators_guide() {
     let mut missing = Vec::new();
     let schema = bootmachine_config::json_schema();
     for definition in ["Cluster", "Cm", "Ssh", "Bootstrap", "Limits", "User", "Provider", "Server"] {
-        let keys = schema["$defs"][definition]["properties"].as_object().unwrap_or_else(|| panic!("the schema has no {definition}"));
-        missing.extend(keys.keys().filter(|key| !guide.contains(&format!("`{key}`"))).map(|key| format!("{definition}: {key}")));
+        let keys = schema["$defs"][definition]["properties"]
+            .as_object()
+            .unwrap_or_else(|| panic!("the schema has no {definition}"));
+        missing.extend(
+            keys.keys()
+                .filter(|key| !guide.contains(&format!("`{key}`")))
+                .map(|key| format!("{definition}: {key}")),
+        );
     }
     for name in ["openstack", "salt"] {
         let plugin = plugin(name).await;
-        missing.extend(settings_of(&plugin).into_iter().filter(|key| !guide.contains(&format!("`{key}`"))).map(|key| format!("{name}: {key}")));
+        missing.extend(
+            settings_of(&plugin)
+                .into_iter()
+                .filter(|key| !guide.contains(&format!("`{key}`")))
+                .map(|key| format!("{name}: {key}")),
+        );
     }
     assert!(missing.is_empty(), "docs/operator.md does not explain:\n{}", missing.join("\n"));
 }
@@ -235,13 +297,21 @@ fn files_and_tests_that_are_named_are_there() {
         }
     }
     assert!(missing.is_empty(), "these are named and not there:\n{}", missing.join("\n"));
-    assert!(tests > 20, "only {tests} tests were found: does this test still look at the right places?");
+    assert!(
+        tests > 20,
+        "only {tests} tests were found: does this test still look at the right places?"
+    );
 }
 
 #[test]
 fn the_example_plugin_is_about_as_long_as_the_guide_says() {
     let lines = read("docs/examples/nova.py").lines().count();
     let guide = read("docs/plugin-author.md");
-    let said = Regex::new(r"in about (\d+) lines").unwrap().captures(&guide).expect("the guide says it")[1].parse::<usize>().unwrap();
+    let said = Regex::new(r"in about (\d+) lines")
+        .unwrap()
+        .captures(&guide)
+        .expect("the guide says it")[1]
+        .parse::<usize>()
+        .unwrap();
     assert!(lines.abs_diff(said) <= 20, "the guide says about {said} lines and it has {lines}");
 }

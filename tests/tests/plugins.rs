@@ -18,7 +18,11 @@ fn the_plugins_pass_their_own_tests() {
     // What our own build was told is not meant for another workspace.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_PROFILE_") || text == "CARGO_ENCODED_RUSTFLAGS" || text == "CARGO_BUILD_TARGET" {
+        if text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_PROFILE_")
+            || text == "CARGO_ENCODED_RUSTFLAGS"
+            || text == "CARGO_BUILD_TARGET"
+        {
             cargo.env_remove(&name);
         }
     }

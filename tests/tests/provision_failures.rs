@@ -17,7 +17,10 @@ async fn one_server(world: &World) -> Operator {
 /// An operator who wants a master and a minion.
 async fn two_servers(world: &World) -> Operator {
     let operator = Operator::new(world);
-    let servers = [Operator::server("kailash", "arch", "Arch Linux"), Operator::server("shasta", "ubuntu", "Ubuntu 26.04")];
+    let servers = [
+        Operator::server("kailash", "arch", "Arch Linux"),
+        Operator::server("shasta", "ubuntu", "Ubuntu 26.04"),
+    ];
     operator.write(&(operator.head(world, Some("kailash")) + &servers.concat()));
     operator.configure().await;
     operator
@@ -42,7 +45,13 @@ fn mend_configuration(operator: &Operator) {
 async fn repositories_that_do_not_answer_stop_bootstrap() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.playground.machines.set_faults("shasta", Faults { repositories_down: true, ..Faults::default() });
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            repositories_down: true,
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.playground.machines.set_faults("shasta", Faults::default());
     operator.assert_mended(&world, &["shasta"]).await;
@@ -52,7 +61,13 @@ async fn repositories_that_do_not_answer_stop_bootstrap() {
 async fn a_package_manager_that_is_busy_is_waited_for() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.playground.machines.set_faults("shasta", Faults { package_lock: 2, ..Faults::default() });
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            package_lock: 2,
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
 }
 
@@ -81,7 +96,13 @@ async fn states_that_do_not_compile_are_told_in_the_tools_words() {
 async fn a_master_that_can_not_be_prepared_stops_those_that_need_it() {
     let world = World::start().await;
     let operator = two_servers(&world).await;
-    world.playground.machines.set_faults("kailash", Faults { repositories_down: true, ..Faults::default() });
+    world.playground.machines.set_faults(
+        "kailash",
+        Faults {
+            repositories_down: true,
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.playground.machines.set_faults("kailash", Faults::default());
     operator.assert_mended(&world, &["kailash", "shasta"]).await;
@@ -122,7 +143,11 @@ async fn an_sshd_that_lets_nobody_in_is_put_back() {
 async fn a_firewall_that_lets_nobody_in_is_put_back() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    operator.edit("states/firewall/nftables.conf.jinja", "tcp dport {{ cluster['ssh_port'] }} accept", "tcp dport 1 accept");
+    operator.edit(
+        "states/firewall/nftables.conf.jinja",
+        "tcp dport {{ cluster['ssh_port'] }} accept",
+        "tcp dport 1 accept",
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     operator.configure().await;
     operator.assert_mended(&world, &["shasta"]).await;
@@ -156,8 +181,18 @@ async fn a_configuration_that_is_not_there_is_named() {
 async fn a_tool_that_breaks_is_named_with_its_words() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    let fault = CommandFault { command: "salt-call".into(), text: "ImportError: cannot import name 'salt'".into(), status: 1 };
-    world.playground.machines.set_faults("shasta", Faults { commands: vec![fault], ..Faults::default() });
+    let fault = CommandFault {
+        command: "salt-call".into(),
+        text: "ImportError: cannot import name 'salt'".into(),
+        status: 1,
+    };
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            commands: vec![fault],
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.playground.machines.set_faults("shasta", Faults::default());
     operator.assert_mended(&world, &["shasta"]).await;

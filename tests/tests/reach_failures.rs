@@ -38,7 +38,10 @@ fn logins(operator: &Operator) -> Vec<String> {
     let log = fs_err::read_to_string(operator.path().join(".bootmachine/audit.jsonl")).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let of_machine = lines.filter(|line| line["broker"] == "ssh" && line["target"].as_str().unwrap().ends_with("@shasta"));
-    of_machine.filter(|line| !line["result"].as_str().unwrap().starts_with("error") && !line["result"].as_str().unwrap().starts_with("denied")).map(|line| line.to_string()).collect()
+    of_machine
+        .filter(|line| !line["result"].as_str().unwrap().starts_with("error") && !line["result"].as_str().unwrap().starts_with("denied"))
+        .map(|line| line.to_string())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,12 +49,23 @@ async fn a_changed_host_key_lets_nobody_log_in_and_both_fingerprints_are_named()
     let world = World::start().await;
     let operator = one_server(&world).await;
     // The first run ends after the machine was reached.
-    world.playground.machines.set_faults("shasta", Faults { repositories_down: true, ..Faults::default() });
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            repositories_down: true,
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.playground.machines.set_faults("shasta", Faults::default());
 
-    let genuine = world.machine("shasta").script("cat /etc/ssh/ssh_host_ed25519_key /etc/ssh/ssh_host_ed25519_key.pub");
-    let genuine = (genuine.1.rsplit_once("-----\n").unwrap().0.to_owned() + "-----\n", genuine.1.rsplit_once("-----\n").unwrap().1.to_owned());
+    let genuine = world
+        .machine("shasta")
+        .script("cat /etc/ssh/ssh_host_ed25519_key /etc/ssh/ssh_host_ed25519_key.pub");
+    let genuine = (
+        genuine.1.rsplit_once("-----\n").unwrap().0.to_owned() + "-----\n",
+        genuine.1.rsplit_once("-----\n").unwrap().1.to_owned(),
+    );
     let other = change_host_key(&world.machine("shasta"));
     fs_err::remove_file(operator.path().join(".bootmachine/audit.jsonl")).unwrap();
     let raw = {
@@ -63,7 +77,10 @@ async fn a_changed_host_key_lets_nobody_log_in_and_both_fingerprints_are_named()
     assert_eq!(logins(&operator), Vec::<String>::new());
 
     // The genuine machine is back: nothing has to be forgotten first.
-    let restore = format!("printf %s '{}' > /etc/ssh/ssh_host_ed25519_key; printf %s '{}' > /etc/ssh/ssh_host_ed25519_key.pub; systemctl restart ssh", genuine.0, genuine.1);
+    let restore = format!(
+        "printf %s '{}' > /etc/ssh/ssh_host_ed25519_key; printf %s '{}' > /etc/ssh/ssh_host_ed25519_key.pub; systemctl restart ssh",
+        genuine.0, genuine.1
+    );
     assert_eq!(world.machine("shasta").script(&restore).0, 0);
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -83,8 +100,18 @@ async fn a_machine_that_never_answers_is_knocked_at_as_long_as_configured() {
 async fn a_host_key_that_can_not_be_changed_is_as_it_was() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    let fault = CommandFault { command: "sshd".into(), text: "sshd: no hostkeys available -- exiting.".into(), status: 1 };
-    world.playground.machines.set_faults("shasta", Faults { commands: vec![fault], ..Faults::default() });
+    let fault = CommandFault {
+        command: "sshd".into(),
+        text: "sshd: no hostkeys available -- exiting.".into(),
+        status: 1,
+    };
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            commands: vec![fault],
+            ..Faults::default()
+        },
+    );
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.playground.machines.set_faults("shasta", Faults::default());
     operator.assert_mended(&world, &["shasta"]).await;
@@ -135,6 +162,10 @@ async fn a_server_whose_labels_and_pins_are_both_gone_is_not_trusted() {
     let operator = one_server(&world).await;
     operator.assert_mended(&world, &["shasta"]).await;
     fs_err::remove_dir_all(operator.path().join(".bootmachine")).unwrap();
-    world.playground.cloud.state().with(|cloud| cloud.servers[0].metadata.retain(|key, _| !key.contains("host-key")));
+    world
+        .playground
+        .cloud
+        .state()
+        .with(|cloud| cloud.servers[0].metadata.retain(|key, _| !key.contains("host-key")));
     insta::assert_snapshot!(operator.up(&world).await, @"");
 }

@@ -69,6 +69,9 @@ async fn a_journal_that_can_not_be_opened_is_named() {
     assert!(world.servers().is_empty());
     fs_err::remove_dir(operator.path().join(".bootmachine/journal.jsonl")).unwrap();
     operator.assert_mended(&world, &["shasta"]).await;
-    let mode = fs_err::metadata(operator.path().join(".bootmachine/journal.jsonl")).unwrap().permissions().mode();
+    let mode = fs_err::metadata(operator.path().join(".bootmachine/journal.jsonl"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o002, 0, "{mode:o}");
 }

@@ -21,7 +21,12 @@ pub struct Problem {
 impl Problem {
     /// A problem without a hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after_ms: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            retry_after_ms: None,
+        }
     }
 
     /// One that trying again does not mend.

@@ -32,10 +32,16 @@ pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
             return Err(problem);
         }
         let Some(delay) = delays.next() else {
-            return Err(problem.with_next_step(format!("it was tried {tries} times; `bootmachine up` tries again and continues from here")));
+            return Err(problem.with_next_step(format!(
+                "it was tried {tries} times; `bootmachine up` tries again and continues from here"
+            )));
         };
         let delay = problem.retry_after().unwrap_or(Duration::ZERO).max(delay);
-        reporter.report(Event::Retry { subject: subject.to_owned(), reason: problem.message.clone(), seconds: delay.as_secs_f64() });
+        reporter.report(Event::Retry {
+            subject: subject.to_owned(),
+            reason: problem.message.clone(),
+            seconds: delay.as_secs_f64(),
+        });
         tokio::time::sleep(delay).await;
     }
 }

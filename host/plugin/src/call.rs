@@ -176,33 +176,31 @@ fn cause(error: &wasmtime::Error) -> String {
     if text.contains("fuel allocated for hostcalls has been exhausted") {
         text = "it moved more data across its border in one call than a plugin may".to_owned();
     }
+    let mut text = printable(&text);
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let frames: Vec<&str> = backtrace
+        let frames: Vec<String> = backtrace
             .frames()
             .iter()
             .filter_map(|frame| frame.func_name())
-            .filter(|name| !name.contains("panic") && !name.starts_with("rust_") && !name.starts_with("__rust"))
+            .map(demangle)
+            .filter(|name| !name.contains("panic") && !name.contains("rust_begin_unwind"))
             .take(3)
+            .map(|name| format!("`{name}`"))
             .collect();
         if !frames.is_empty() {
-            text.push_str(&format!(
-                ", in {}",
-                frames
-                    .iter()
-                    .map(|name| format!("`{}`", demangle(name)))
-                    .collect::<Vec<_>>()
-                    .join(" < ")
-            ));
+            text.push_str(&format!(", in {}", frames.join(" < ")));
         }
     }
-    printable(&text)
+    text
 }
 
-/// Rust's names end in a hash that tells nobody anything.
+/// A function's name as its author wrote it, without the hash, and short enough to read.
 fn demangle(name: &str) -> String {
-    let name = printable(name);
-    match name.rfind("::h") {
-        Some(at) if name.len() - at == 19 => name[..at].to_owned(),
-        _ => name,
+    const LONGEST: usize = 60;
+    let name = format!("{:#}", rustc_demangle::demangle(name));
+    let mut shown: String = printable(&name).chars().take(LONGEST).collect();
+    if name.chars().count() > LONGEST {
+        shown.push('…');
     }
+    shown
 }

@@ -9,7 +9,7 @@ use crate::bindings::provider_world::ProviderPlugin;
 use crate::bindings::types::{Label, SettingValue};
 use crate::call::{Ctx, bounded, store};
 use crate::error::PluginError;
-use crate::host::{readable, short};
+use crate::host::{printable_line, readable, short};
 use crate::load::{Linked, Plugin};
 use crate::manifest::Kind;
 use crate::reach::{Http, Listener};
@@ -117,12 +117,24 @@ impl Provider {
         })
     }
 
+    /// A server whose identifier can be shown and sent back, cleaned.
+    fn identified(&self, operation: &'static str, server: Server) -> Result<Server, PluginError> {
+        if is_identifier(&server.id) {
+            return Ok(cleaned(server));
+        }
+        Err(PluginError::Misbehaved {
+            who: self.plugin.who(),
+            operation,
+            reason: format!("the identifier `{}` is not one line of printable text", short(&server.id)),
+        })
+    }
+
     /// All servers that carry every one of these labels.
     pub async fn list_servers(&self, labels: &[Label]) -> Result<Vec<Server>, PluginError> {
         let servers = call!(self, "list-servers", |store, exports| exports
             .call_list_servers(store, labels)
             .await)?;
-        Ok(servers.into_iter().map(cleaned).collect())
+        servers.into_iter().map(|server| self.identified("list-servers", server)).collect()
     }
 
     /// Whether these could be made; creates nothing.
@@ -145,7 +157,10 @@ impl Provider {
         let answers = self.same_number("create-servers", specs.len(), answers)?;
         Ok(answers
             .into_iter()
-            .map(|answer| answer.map(cleaned).map_err(|error| PluginError::Reported(error.into())))
+            .map(|answer| match answer {
+                Ok(server) => self.identified("create-servers", server),
+                Err(error) => Err(PluginError::Reported(error.into())),
+            })
             .collect())
     }
 
@@ -208,17 +223,44 @@ impl Provider {
 
     /// What the machine wrote to its console.
     pub async fn console_output(&self, id: &str) -> Result<String, PluginError> {
-        call!(self, "console-output", |store, exports| exports
+        let output = call!(self, "console-output", |store, exports| exports
             .call_console_output(store, id)
-            .await)
+            .await)?;
+        Ok(output.lines().map(printable_line).collect::<Vec<_>>().join("\n"))
     }
 }
 
-/// A plugin's texts, made safe for a terminal and a table. Identifiers and labels are compared, not shown as they are, and stay.
+/// A plugin's texts, made safe for a terminal and a table. The identifier goes back to the plugin and stays as it is, which is why one that
+/// could not be shown is refused.
 fn cleaned(server: Server) -> Server {
     Server {
         name: short(&server.name),
         detail: readable(&server.detail),
+        addresses: server
+            .addresses
+            .into_iter()
+            .map(|address| Address {
+                ip: short(&address.ip),
+                ..address
+            })
+            .collect(),
+        image: server.image.as_deref().map(short),
+        size: server.size.as_deref().map(short),
+        // Nobody shortens these: they are compared. Those that bootmachine sets are printable.
+        labels: server
+            .labels
+            .into_iter()
+            .map(|label| Label {
+                key: printable_line(&label.key),
+                value: printable_line(&label.value),
+            })
+            .collect(),
         ..server
     }
+}
+
+/// Identifiers are shown, sent back and written into the journal.
+fn is_identifier(id: &str) -> bool {
+    const LONGEST: usize = 512;
+    !id.is_empty() && id.len() <= LONGEST && printable_line(id) == id
 }

@@ -41,8 +41,11 @@ pub fn refusal(reply: &Reply) -> Error {
 /// Requests carry the token: they go nowhere but where they were sent.
 fn redirect(reply: &Reply, noun: &str) -> Error {
     let to = reply.header("location").map(|to| format!(" to {to}")).unwrap_or_default();
-    Error::failed(format!("{noun} redirects {}{to} (HTTP {}), which is not followed", reply.request, reply.status))
-        .hint("is `auth-url` the address that the cloud's operator names, https and without a proxy's login page in between?")
+    Error::failed(format!(
+        "{noun} redirects {}{to} (HTTP {}), which is not followed",
+        reply.request, reply.status
+    ))
+    .hint("is `auth-url` the address that the cloud's operator names, https and without a proxy's login page in between?")
 }
 
 fn kind(status: u16, words: &str) -> ErrorKind {

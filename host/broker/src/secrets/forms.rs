@@ -74,10 +74,13 @@ pub(super) fn all(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         add(percent.into_bytes());
     }
 
-    let xml = xml(value);
-    add(xml.replace("&#39;", "&apos;").into_bytes());
-    add(xml.replace("&#39;", "'").replace("&quot;", "\"").into_bytes());
-    add(xml.into_bytes());
+    // Which quotes are escaped, and how, is each encoder's own affair.
+    let marks = xml(value);
+    for single in ["&#39;", "&apos;", "&#x27;", "'"] {
+        for double in ["&quot;", "&#34;", "&#x22;", "\""] {
+            add(marks.replace("&#39;", single).replace("&quot;", double).into_bytes());
+        }
+    }
 
     for alignment in 0..3 {
         add(base64_inside(value.as_bytes(), alignment, &STANDARD_NO_PAD));

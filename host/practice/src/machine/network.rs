@@ -395,7 +395,10 @@ impl Network {
 
     /// A machine by one of its addresses.
     pub fn at(&self, address: IpAddr) -> Option<Arc<Machine>> {
-        lock(&self.machines).values().find(|m| lock(&m.addresses).contains(&address)).cloned()
+        lock(&self.machines)
+            .values()
+            .find(|m| lock(&m.addresses).contains(&address))
+            .cloned()
     }
 
     /// Whether a TCP connection from one address to a port of another would be let in: what Salt's own ports are tried with.

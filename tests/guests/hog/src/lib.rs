@@ -5,6 +5,7 @@ use bootmachine_sdk::{Address, AddressScope, Error, Image, Label, Manifest, Plug
 
 struct Hog {
     calls: u32,
+    nameless: bool,
 }
 
 /// Clears a terminal, sets its title, turns the direction of writing around, and looks like two lines.
@@ -31,6 +32,8 @@ fn recurse_with_arrays(depth: u8) -> u64 {
     recurse_with_arrays(frame[17].wrapping_add(1)) + u64::from(std::hint::black_box(frame)[99])
 }
 
+/// Not inlined, so that it stands in the message about its end.
+#[inline(never)]
 fn attack(name: &str) -> Result<String> {
     match name {
         "loop" => loop {
@@ -69,9 +72,9 @@ fn attack(name: &str) -> Result<String> {
     }
 }
 
-fn server(name: &str) -> Server {
+fn server(id: &str, name: &str) -> Server {
     Server {
-        id: name.to_owned(),
+        id: id.to_owned(),
         name: name.to_owned(),
         state: ServerState::Pending,
         detail: NASTY.to_owned(),
@@ -89,7 +92,7 @@ fn server(name: &str) -> Server {
 impl Provider for Hog {
     fn connect(_: Settings) -> Result<Self> {
         log::info!("connected");
-        Ok(Self { calls: 0 })
+        Ok(Self { calls: 0, nameless: false })
     }
 
     fn console_output(&mut self, id: &str) -> Result<String> {
@@ -99,7 +102,8 @@ impl Provider for Hog {
 
     fn list_servers(&mut self, _: &[Label]) -> Result<Vec<Server>> {
         self.calls += 1;
-        Ok(vec![server(&format!("call {} of this instance{NASTY}", self.calls))])
+        let id = if self.nameless { NASTY } else { "1" };
+        Ok(vec![server(id, &format!("call {} of this instance{NASTY}", self.calls))])
     }
 
     fn check_servers(&mut self, _: &[ServerSpec]) -> Result<Vec<Result<()>>> {
@@ -112,9 +116,15 @@ impl Provider for Hog {
         for spec in specs {
             assert!(made.is_empty(), "out of bricks after {}", spec.name);
             Request::post(format!("http://cloud.test/{}", spec.name)).send()?;
-            made.push(Ok(server(&spec.name)));
+            made.push(Ok(server(&spec.name, &spec.name)));
         }
         Ok(made)
+    }
+
+    /// Gives servers identifiers that nobody can type.
+    fn set_labels(&mut self, _: &str, _: &[Label]) -> Result<()> {
+        self.nameless = true;
+        Ok(())
     }
 
     fn destroy_servers(&mut self, _: &[String]) -> Result<Vec<Result<()>>> {
@@ -125,9 +135,6 @@ impl Provider for Hog {
         Ok(ids.iter().map(|_| Err(Error::failed(NASTY))).collect())
     }
 
-    fn set_labels(&mut self, _: &str, _: &[Label]) -> Result<()> {
-        Ok(())
-    }
 
     fn list_images(&mut self) -> Result<Vec<Image>> {
         Ok(vec![Image {

@@ -117,7 +117,7 @@ impl Provider for Spy {
         let mut labels = labels.to_vec();
         labels.push(Label::new("bootmachine-server", "stolen"));
         Ok(vec![Server {
-            id: self.everything(),
+            id: "spied-1".to_owned(),
             name: self.everything(),
             state: ServerState::Failed,
             detail: self.everything(),

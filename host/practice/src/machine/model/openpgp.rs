@@ -42,7 +42,11 @@ fn crc24(data: &[u8]) -> u32 {
     data.iter().fold(0x00b7_04ce, |crc, byte| {
         (0..8).fold(crc ^ (u32::from(*byte) << 16), |crc, _| {
             let shifted = crc << 1;
-            if shifted & 0x0100_0000 == 0 { shifted } else { shifted ^ 0x0186_4cfb }
+            if shifted & 0x0100_0000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x0186_4cfb
+            }
         }) & 0x00ff_ffff
     })
 }
@@ -132,7 +136,9 @@ pub fn keys(content: &[u8]) -> Option<Vec<Key>> {
         at += length;
         match kind {
             PUBLIC_KEY => {
-                let &[4, a, b, c, d, algorithm, ref material @ ..] = body else { return None };
+                let &[4, a, b, c, d, algorithm, ref material @ ..] = body else {
+                    return None;
+                };
                 let mut hash = sha1::Sha1::new();
                 hash.update([0x99]);
                 hash.update(u16::try_from(body.len()).ok()?.to_be_bytes());
@@ -164,7 +170,9 @@ pub fn keys(content: &[u8]) -> Option<Vec<Key>> {
 /// The packets of an RSA key of that name, always the same: a key for a simulated repository. Nobody has its secret part, for there is none.
 pub fn simulated(name: &str) -> Vec<u8> {
     use sha2::Digest as _;
-    let mut modulus: Vec<u8> = (0u8..12).flat_map(|part| sha2::Sha256::digest([name.as_bytes(), &[part]].concat())).collect();
+    let mut modulus: Vec<u8> = (0u8..12)
+        .flat_map(|part| sha2::Sha256::digest([name.as_bytes(), &[part]].concat()))
+        .collect();
     if let Some(first) = modulus.first_mut() {
         *first |= 0x80;
     }
@@ -189,7 +197,10 @@ pub fn simulated(name: &str) -> Vec<u8> {
 
 /// The fingerprint of a simulated key.
 pub fn simulated_fingerprint(name: &str) -> String {
-    keys(&simulated(name)).and_then(|keys| keys.into_iter().next()).map(|key| key.fingerprint).unwrap_or_default()
+    keys(&simulated(name))
+        .and_then(|keys| keys.into_iter().next())
+        .map(|key| key.fingerprint)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

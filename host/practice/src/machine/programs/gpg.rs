@@ -13,18 +13,37 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
 
 /// The records of `--with-colons` (doc/DETAILS in GnuPG's sources) for one key. `validity` is empty, or `f` where the key is trusted.
 pub(super) fn colons(key: &Key, validity: &str) -> String {
-    let Key { fingerprint, created, algorithm, bits, names, .. } = key;
-    let mut text = format!("pub:{validity}:{bits}:{algorithm}:{}:{created}:::-:::scSC::::::23::0:\nfpr:::::::::{fingerprint}:\n", key.id());
+    let Key {
+        fingerprint,
+        created,
+        algorithm,
+        bits,
+        names,
+        ..
+    } = key;
+    let mut text = format!(
+        "pub:{validity}:{bits}:{algorithm}:{}:{created}:::-:::scSC::::::23::0:\nfpr:::::::::{fingerprint}:\n",
+        key.id()
+    );
     for name in names {
-        text.push_str(&format!("uid:{validity}::::{created}::::{}::::::::::0:\n", name.replace(':', "\\x3a")));
+        text.push_str(&format!(
+            "uid:{validity}::::{created}::::{}::::::::::0:\n",
+            name.replace(':', "\\x3a")
+        ));
     }
     text
 }
 
 /// The listing for people.
 pub(super) fn listing(key: &Key, validity: &str) -> String {
-    let made = jiff::Timestamp::from_second(i64::from(key.created)).map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
-    let kind = if key.algorithm == 1 { format!("rsa{}", key.bits) } else { "ed25519".to_owned() };
+    let made = jiff::Timestamp::from_second(i64::from(key.created))
+        .map(|time| time.strftime("%Y-%m-%d").to_string())
+        .unwrap_or_default();
+    let kind = if key.algorithm == 1 {
+        format!("rsa{}", key.bits)
+    } else {
+        "ed25519".to_owned()
+    };
     let mut text = format!("pub   {kind} {made} [SC]\n      {}\n", key.fingerprint);
     for name in &key.names {
         let shown = match validity {
@@ -46,7 +65,11 @@ pub(super) fn keyring(ctx: &Exec, directory: &str) -> Option<Vec<(Key, &'static 
     Some(
         keys.into_iter()
             .map(|key| {
-                let validity = if trusted.lines().any(|line| line == key.fingerprint) { "f" } else { "-" };
+                let validity = if trusted.lines().any(|line| line == key.fingerprint) {
+                    "f"
+                } else {
+                    "-"
+                };
                 (key, validity)
             })
             .collect(),
@@ -54,7 +77,11 @@ pub(super) fn keyring(ctx: &Exec, directory: &str) -> Option<Vec<(Key, &'static 
 }
 
 fn gpg(ctx: &mut Exec) -> i32 {
-    let (flags, mut operands) = options_with(&ctx.args(), "o", &["--homedir", "--output", "--keyring", "--status-fd", "--logger-fd"]);
+    let (flags, mut operands) = options_with(
+        &ctx.args(),
+        "o",
+        &["--homedir", "--output", "--keyring", "--status-fd", "--logger-fd"],
+    );
     let colon = has(&flags, &["--with-colons"]);
     if has(&flags, &["--list-keys", "-k", "k"]) {
         let directory = value(&flags, &["--homedir"]).map_or_else(
@@ -129,4 +156,3 @@ fn gpg(ctx: &mut Exec) -> i32 {
         }
     }
 }
-

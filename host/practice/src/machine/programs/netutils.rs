@@ -72,7 +72,13 @@ fn curl(ctx: &mut Exec) -> i32 {
     let content = match answer {
         Ok(content) => content,
         Err(Refusal::Unresolved) => return fail(ctx, 6, format!("Could not resolve host: {host}")),
-        Err(Refusal::Unreachable) => return fail(ctx, 7, format!("Failed to connect to {host} port {port} after 21 ms: Could not connect to server")),
+        Err(Refusal::Unreachable) => {
+            return fail(
+                ctx,
+                7,
+                format!("Failed to connect to {host} port {port} after 21 ms: Could not connect to server"),
+            );
+        }
         Err(Refusal::Status(code)) if has(&flags, &["f", "--fail"]) => {
             return fail(ctx, 22, format!("The requested URL returned error: {code}"));
         }
@@ -80,9 +86,15 @@ fn curl(ctx: &mut Exec) -> i32 {
     };
     let path = match value(&flags, &["o", "--output"]) {
         Some(path) => Some(path.to_owned()),
-        None if has(&flags, &["O", "--remote-name"]) => {
-            Some(url.rsplit('/').next().unwrap_or_default().split('?').next().unwrap_or_default().to_owned())
-        }
+        None if has(&flags, &["O", "--remote-name"]) => Some(
+            url.rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .split('?')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        ),
         None => None,
     };
     match path.filter(|path| path != "-") {
