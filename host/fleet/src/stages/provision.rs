@@ -93,6 +93,11 @@ impl Fleet {
                     Ok(_) => Problem::from(error).while_doing(&format!(
                         "the configuration was applied, but `{}` can not log in on port {}",
                         self.config.ssh.login.value, self.config.ssh.port.value
+                    ))
+                    // Whatever the peer would advise: it was our own change that shut the door.
+                    .with_hint(format!(
+                        "the states for users, sshd and firewall in {} decide who gets in: mend them, then `bootmachine up` continues here",
+                        self.trees.get("configuration").map(|tree| tree.display().to_string()).unwrap_or_default()
                     )),
                     Err(problem) => problem,
                 };
