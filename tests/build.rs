@@ -37,7 +37,10 @@ fn main() {
         );
     }
     let plain = if has_target(WASI) { "Some(PLAIN)" } else { "None" };
-    let _ = writeln!(code, "/// `tests/guests/plain`; none where the target {WASI} is not installed.\npub const PLAIN_STD: Option<&[u8]> = {plain};");
+    let _ = writeln!(
+        code,
+        "/// `tests/guests/plain`; none where the target {WASI} is not installed.\npub const PLAIN_STD: Option<&[u8]> = {plain};"
+    );
     if let Err(error) = std::fs::write(PathBuf::from(variable("OUT_DIR")).join("guests.rs"), code) {
         fail(&format!("guests.rs can not be written: {error}"));
     }

@@ -41,7 +41,10 @@ impl Echo {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let heard = Heard::default();
-        let rules = Rules { heard: Arc::clone(&heard), elsewhere: elsewhere.to_owned() };
+        let rules = Rules {
+            heard: Arc::clone(&heard),
+            elsewhere: elsewhere.to_owned(),
+        };
         let router = Router::new().fallback(answer).with_state(rules);
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self { address, heard, task }
@@ -62,12 +65,24 @@ async fn answer(State(rules): State<Rules>, method: Method, uri: Uri, headers: H
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let lines: Vec<String> = headers
         .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "host" | "accept" | "accept-encoding" | "user-agent" | "content-length"))
+        .filter(|(name, _)| {
+            !matches!(
+                name.as_str(),
+                "host" | "accept" | "accept-encoding" | "user-agent" | "content-length"
+            )
+        })
         .map(|(name, value)| format!("{name}: {}", text(value.as_bytes())))
         .collect();
-    rules.heard.lock().expect("no test panics while it holds this").push(format!("{method} {uri}\n{}\n{}", lines.join("\n"), text(&body)));
+    rules
+        .heard
+        .lock()
+        .expect("no test panics while it holds this")
+        .push(format!("{method} {uri}\n{}\n{}", lines.join("\n"), text(&body)));
 
-    let password = serde_json::from_slice::<serde_json::Value>(&body).ok().and_then(|body| Some(body["password"].as_str()?.to_owned())).unwrap_or_default();
+    let password = serde_json::from_slice::<serde_json::Value>(&body)
+        .ok()
+        .and_then(|body| Some(body["password"].as_str()?.to_owned()))
+        .unwrap_or_default();
     let mut response = Response::new(Body::empty());
     *response.body_mut() = Body::from(match uri.path() {
         "/plain" => serde_json::json!({ "path": uri.to_string(), "headers": lines, "body": text(&body) }).to_string(),
@@ -81,16 +96,27 @@ async fn answer(State(rules): State<Rules>, method: Method, uri: Uri, headers: H
             format!("{{\"escaped\":\"{escaped}\"}}")
         }
         "/hex" => hex::encode(&password),
-        "/xml" => format!("<a b=\"{}\"/>", password.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")),
+        "/xml" => format!(
+            "<a b=\"{}\"/>",
+            password
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&quot;")
+        ),
         "/header" => {
-            response.headers_mut().insert("x-echo", HeaderValue::from_bytes(password.as_bytes()).expect("a header"));
+            response
+                .headers_mut()
+                .insert("x-echo", HeaderValue::from_bytes(password.as_bytes()).expect("a header"));
             String::new()
         }
         "/gzip" => {
             use std::io::Write as _;
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
             gzip.write_all(password.as_bytes()).expect("memory");
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             *response.body_mut() = Body::from(gzip.finish().expect("memory"));
             return response;
         }
@@ -101,7 +127,9 @@ async fn answer(State(rules): State<Rules>, method: Method, uri: Uri, headers: H
         "/redirect" => {
             *response.status_mut() = http::StatusCode::FOUND;
             let location = format!("{}/stolen", rules.elsewhere);
-            response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&location).expect("a header"));
+            response
+                .headers_mut()
+                .insert(header::LOCATION, HeaderValue::from_str(&location).expect("a header"));
             String::new()
         }
         _ => "heard".to_owned(),

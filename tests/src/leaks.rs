@@ -10,7 +10,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Which forms of a secret stand in a text; none, if all is well.
 pub fn forms_in(text: &str, secret: &str) -> Vec<&'static str> {
-    forms(secret).into_iter().filter(|(_, form)| text.contains(form.as_str())).map(|(name, _)| name).collect()
+    forms(secret)
+        .into_iter()
+        .filter(|(_, form)| text.contains(form.as_str()))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// A secret as programs write it down. The beginning alone counts: a text that was cut off in the middle of a secret tells most of it.
@@ -19,11 +23,21 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let json = serde_json::to_string(&begin).expect("text is JSON");
     let percent = utf8_percent_encode(&begin, NON_ALPHANUMERIC).to_string();
     let unicode: String = begin.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-    let xml = begin.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let xml = begin
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;");
     let mut forms = vec![
         ("raw", begin.clone()),
         ("JSON", json.trim_matches('"').to_owned()),
-        ("JSON twice", serde_json::to_string(json.trim_matches('"')).expect("text is JSON").trim_matches('"').to_owned()),
+        (
+            "JSON twice",
+            serde_json::to_string(json.trim_matches('"'))
+                .expect("text is JSON")
+                .trim_matches('"')
+                .to_owned(),
+        ),
         ("percent", percent.to_lowercase()),
         ("form", percent.replace("%20", "+")),
         ("percent", percent),

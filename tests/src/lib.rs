@@ -9,6 +9,7 @@ pub mod guests;
 pub mod leaks;
 pub mod operator;
 pub mod recorder;
+pub mod shown;
 pub mod stage;
 pub mod world;
 

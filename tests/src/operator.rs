@@ -13,7 +13,8 @@ use bootmachine_plugin::settings::Surroundings;
 use bootmachine_plugin::{Engine, Limits};
 
 use crate::recorder::Recorder;
-use crate::world::World;
+use crate::shown;
+use crate::world::{Facts, World};
 
 /// An operator with a directory.
 pub struct Operator {
@@ -22,25 +23,34 @@ pub struct Operator {
     pub events: Arc<Recorder>,
     private_key: String,
     public_line: String,
+    facts: Facts,
 }
 
 /// One engine for all tests of a process: what it compiled once is there for the others.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), Limits::default()).expect("an engine")).clone()
+    ENGINE
+        .get_or_init(|| Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), Limits::default()).expect("an engine"))
+        .clone()
 }
 
 impl Operator {
     /// Sits down before an empty directory, with a key and the way to the world's bastion.
     pub fn new(world: &World) -> Self {
+        Self::of(world.facts())
+    }
+
+    /// The same, where the world may be in another process.
+    pub fn of(facts: Facts) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let key = keys::generate("operator").expect("a key");
-        fs_err::write(directory.path().join("known_hosts"), world.playground.known_hosts_line()).expect("a file");
+        fs_err::write(directory.path().join("known_hosts"), &facts.known_hosts).expect("a file");
         Self {
             directory,
             events: Arc::new(Recorder::default()),
             private_key: key.private_pem.to_string(),
             public_line: key.public_line.trim().to_owned(),
+            facts,
         }
     }
 
@@ -55,9 +65,13 @@ impl Operator {
     }
 
     /// The head of a configuration for this world: everything but the servers.
-    pub fn head(&self, world: &World, master: Option<&str>) -> String {
-        let cloud = &world.playground.cloud;
-        let credentials = cloud.credentials();
+    pub fn head(&self, _world: &World, master: Option<&str>) -> String {
+        self.head_with(master)
+    }
+
+    /// The same, for the world that it was made for.
+    pub fn head_with(&self, master: Option<&str>) -> String {
+        let facts = &self.facts;
         format!(
             r#"[cluster]
 name = "test"
@@ -82,13 +96,13 @@ project-domain-name = "{domain}"
 password = {{ env = "PRACTICE_PASSWORD" }}
 "#,
             master = master.map(|master| format!("master = \"{master}\"")).unwrap_or_default(),
-            bastion = world.playground.bastion.address,
+            bastion = facts.bastion,
             key = self.public_line,
-            auth_url = cloud.auth_url(),
-            region = cloud.regions()[0],
-            user = credentials.user_name,
-            domain = credentials.domain_name,
-            project = credentials.project_name,
+            auth_url = facts.auth_url,
+            region = facts.region,
+            user = facts.user,
+            domain = facts.domain,
+            project = facts.project,
         )
     }
 
@@ -106,8 +120,15 @@ password = {{ env = "PRACTICE_PASSWORD" }}
 
     /// Writes the starter configuration that `bootmachine init` writes.
     pub async fn configure(&self) {
-        let salt = bootmachine_plugin::bundled::load(&engine(), "salt").await.expect("it is bundled").expect("it loads");
-        let files = bootmachine_plugin::cm_tool::CmTool::new(salt).expect("a cm-tool").starter_files().await.expect("files");
+        let salt = bootmachine_plugin::bundled::load(&engine(), "salt")
+            .await
+            .expect("it is bundled")
+            .expect("it loads");
+        let files = bootmachine_plugin::cm_tool::CmTool::new(salt)
+            .expect("a cm-tool")
+            .starter_files()
+            .await
+            .expect("files");
         for file in files {
             let path = self.path().join("configuration").join(&file.path);
             fs_err::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -117,8 +138,13 @@ password = {{ env = "PRACTICE_PASSWORD" }}
 
     /// Opens the fleet of the configuration that was written last.
     pub async fn fleet(&self, world: &World) -> Result<Arc<Fleet>, FleetError> {
-        let password = world.playground.cloud.credentials().password.clone();
-        self.fleet_with(&password).await
+        let _ = world;
+        self.fleet_here().await
+    }
+
+    /// The same, for the world that it was made for.
+    pub async fn fleet_here(&self) -> Result<Arc<Fleet>, FleetError> {
+        self.fleet_with(&self.facts.password).await
     }
 
     /// The same, with another password.
@@ -147,17 +173,55 @@ password = {{ env = "PRACTICE_PASSWORD" }}
         };
         let mut options = Options {
             engine: engine(),
-            plugins: Arc::new(LocalThenBundled { directory: self.path().to_owned() }),
+            plugins: Arc::new(LocalThenBundled {
+                directory: self.path().to_owned(),
+            }),
             state_directory: self.path().join(".bootmachine"),
             surroundings,
             identities,
             known_hosts: self.path().join("known_hosts"),
-            http: HttpOptions { base_delay: Duration::from_millis(5), longest_delay: Duration::from_millis(50), ..HttpOptions::default() },
+            http: HttpOptions {
+                base_delay: Duration::from_millis(5),
+                longest_delay: Duration::from_millis(50),
+                ..HttpOptions::default()
+            },
             timing: quick(),
             reporter: Arc::<Recorder>::clone(&self.events),
         };
         tune(&mut options);
         Ok(Arc::new(Fleet::open(Arc::new(loaded.config), options).await?))
+    }
+}
+
+impl Operator {
+    /// Runs `up` as the operator would and says how it ended: the same text on every machine.
+    pub async fn up(&self, world: &World) -> String {
+        self.up_with(world, &self.facts.password).await
+    }
+
+    /// The same, with another password.
+    pub async fn up_with(&self, world: &World, password: &str) -> String {
+        let text = match self.fleet_with(password).await {
+            Ok(fleet) => shown::run(&fleet.up().await),
+            Err(error) => shown::refused(&error),
+        };
+        shown::steady(world, self, &text)
+    }
+
+    /// What was tried again and what was warned of so far, each text once.
+    pub fn told(&self, world: &World) -> String {
+        shown::steady(world, self, &self.events.told().join("\n"))
+    }
+
+    /// Whatever kept the last run from its end is gone: one more run ends well, and nothing was made twice.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn assert_mended(&self, world: &World, names: &[&str]) {
+        let expected: String = names.iter().map(|name| format!("{name}: done\n")).collect();
+        let text = self.up(world).await;
+        assert!(text.starts_with(&expected), "{text}\n{}", self.events.lines().join("\n"));
+        assert_eq!(world.servers(), names, "{text}");
     }
 }
 

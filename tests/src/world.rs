@@ -1,7 +1,31 @@
 //! A practice cloud with its machines.
 
+use std::sync::Arc;
+
 use bootmachine_practice::bastion::Settings;
-use bootmachine_practice::{Playground, PracticeOptions, Quotas, Wait};
+use bootmachine_practice::machine::Machine;
+use bootmachine_practice::{Playground, PracticeOptions, Quotas, Rule, ServerEffect, ServerRule, Wait};
+
+/// What an operator has to know of a world, which may be in another process.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Facts {
+    /// `OS_AUTH_URL`.
+    pub auth_url: String,
+    /// The region to boot in.
+    pub region: String,
+    /// Who logs in.
+    pub user: String,
+    /// The domain of user and project.
+    pub domain: String,
+    /// The project.
+    pub project: String,
+    /// What the user logs in with.
+    pub password: String,
+    /// `ADDRESS:PORT` of the way to the machines.
+    pub bastion: String,
+    /// The bastion's line for a known_hosts file.
+    pub known_hosts: String,
+}
 
 /// A practice cloud that was started for one test.
 pub struct World {
@@ -25,9 +49,84 @@ impl World {
             options.quotas.cores = 2000;
             options.quotas.ram = 4_000_000;
         }
-        let settings = Settings { patience: std::time::Duration::from_millis(150), ..Settings::default() };
+        let settings = Settings {
+            patience: std::time::Duration::from_millis(150),
+            ..Settings::default()
+        };
         let playground = Playground::start(options, settings).await.expect("a practice cloud");
-        playground.machines.set_pace(std::time::Duration::from_millis(1), std::time::Duration::ZERO);
+        playground
+            .machines
+            .set_pace(std::time::Duration::from_millis(1), std::time::Duration::ZERO);
         Self { playground }
+    }
+
+    /// What an operator has to know of it.
+    pub fn facts(&self) -> Facts {
+        let credentials = self.playground.cloud.credentials();
+        Facts {
+            auth_url: self.playground.cloud.auth_url(),
+            region: self.playground.cloud.regions()[0].to_owned(),
+            user: credentials.user_name.clone(),
+            domain: credentials.domain_name.clone(),
+            project: credentials.project_name.clone(),
+            password: credentials.password.clone(),
+            bastion: self.playground.bastion.address.to_string(),
+            known_hosts: self.playground.known_hosts_line(),
+        }
+    }
+
+    /// The names of the servers at the cloud, sorted.
+    pub fn servers(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .playground
+            .cloud
+            .state()
+            .servers()
+            .into_iter()
+            .map(|server| server.name)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The machine of the only server of this name.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn machine(&self, name: &str) -> Arc<Machine> {
+        self.playground
+            .machines
+            .machines()
+            .into_iter()
+            .find(|machine| machine.spec.name == name)
+            .expect("a machine of that name")
+    }
+
+    /// Something happens to requests from now on.
+    ///
+    /// # Panics
+    /// Where the rule's pattern is none.
+    pub fn break_requests(&self, rule: Rule) -> u64 {
+        self.playground.cloud.state().faults(|faults| faults.add(rule)).expect("a pattern")
+    }
+
+    /// Something happens to new servers from now on.
+    pub fn break_servers(&self, name: &str, effect: ServerEffect) {
+        let rule = ServerRule {
+            name: name.to_owned(),
+            after: 0,
+            times: None,
+            effect,
+        };
+        self.playground
+            .cloud
+            .state()
+            .faults(|faults| faults.add_server(rule))
+            .expect("a pattern");
+    }
+
+    /// Nothing happens to requests and new servers any more.
+    pub fn mend(&self) {
+        self.playground.cloud.state().faults(|faults| faults.clear());
     }
 }

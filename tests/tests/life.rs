@@ -20,7 +20,12 @@ async fn three_servers_are_booted_secured_and_proved() {
     let outcome = fleet.up().await.expect("a run");
     for server in &outcome.servers {
         if let ServerResult::Failed { stage, problem } = &server.result {
-            panic!("{} failed at {stage}: {problem}\nhint: {:?}\n{}", server.name, problem.hint, operator.events.lines().join("\n"));
+            panic!(
+                "{} failed at {stage}: {problem}\nhint: {:?}\n{}",
+                server.name,
+                problem.hint,
+                operator.events.lines().join("\n")
+            );
         }
     }
     assert_eq!(outcome.created, 3);

@@ -44,9 +44,13 @@ fn settled(lines: &str, names: &[(&str, String)]) -> String {
         let found = found.as_str().to_owned();
         let (half, other_half) = found.split_at(found.len() / 2);
         let encoded = base64::engine::general_purpose::STANDARD.encode(&found);
-        lines = lines.replace(&encoded, "[the reference in base64]").replace(encoded.trim_end_matches('='), "[the reference in base64]");
+        lines = lines
+            .replace(&encoded, "[the reference in base64]")
+            .replace(encoded.trim_end_matches('='), "[the reference in base64]");
         lines = lines.replace(&found, "[reference]");
-        lines = lines.replace(half, "[half of the reference]").replace(other_half, "[half of the reference]");
+        lines = lines
+            .replace(half, "[half of the reference]")
+            .replace(other_half, "[half of the reference]");
     }
     for (name, value) in names {
         lines = lines.replace(value, name);
@@ -70,7 +74,9 @@ async fn a_plugin_that_repeats_everything_has_nothing_to_tell() {
 
     let outcome = fleet.up().await.expect("a run");
     let mut words = vec![format!("{outcome:?}"), serde_json::to_string(&outcome).expect("an outcome is JSON")];
-    let ServerResult::Failed { problem, .. } = &outcome.servers[0].result else { panic!("the spy makes no servers") };
+    let ServerResult::Failed { problem, .. } = &outcome.servers[0].result else {
+        panic!("the spy makes no servers")
+    };
     words.push(format!("{problem} {problem:?}"));
     words.push(format!("{:?}", provider.list_images().await));
     words.push(format!("{:?}", provider.list_servers(&[]).await));
@@ -112,14 +118,23 @@ async fn a_plugin_that_repeats_everything_has_nothing_to_tell() {
 async fn a_cloud_that_echoes_everything_gives_nothing_away() {
     let tape = Tape::running();
     // Each in turn: the login, the first call with a token, the creation, the list that is polled.
-    for (method, path) in [("POST", "/auth/tokens"), ("GET", "/flavors"), ("POST", "/servers$"), ("GET", "/servers/detail"), ("GET", "/images")] {
+    for (method, path) in [
+        ("POST", "/auth/tokens"),
+        ("GET", "/flavors"),
+        ("POST", "/servers$"),
+        ("GET", "/servers/detail"),
+        ("GET", "/images"),
+    ] {
         let world = World::start().await;
         let operator = Operator::new(&world);
         operator.write(&(operator.head(&world, None) + &Operator::server("kailash", "arch", "Arch Linux")));
         operator.configure().await;
         let cloud = &world.playground.cloud;
         let password = cloud.credentials().password.clone();
-        let rule = cloud.state().faults(|faults| faults.add(Rule::new(method, path, Effect::Echo))).expect("a rule");
+        let rule = cloud
+            .state()
+            .faults(|faults| faults.add(Rule::new(method, path, Effect::Echo)))
+            .expect("a rule");
         let result = operator.fleet(&world).await.expect("a fleet").up().await;
         let words = match &result {
             Ok(outcome) => {
@@ -150,7 +165,9 @@ async fn a_whole_run_leaves_no_trace_of_the_password() {
     let cloud = &world.playground.cloud;
     let outcome = operator.fleet(&world).await.expect("a fleet").up().await.expect("a run");
     assert_eq!(outcome.failed().count(), 0, "{outcome:?}");
-    let secrets: Vec<String> = std::iter::once(cloud.credentials().password.clone()).chain(cloud.state().tokens()).collect();
+    let secrets: Vec<String> = std::iter::once(cloud.credentials().password.clone())
+        .chain(cloud.state().tokens())
+        .collect();
     assert!(secrets.len() > 1, "the cloud gave out a token");
     for secret in &secrets {
         assert_absent("the outcome", &format!("{outcome:?}"), secret);

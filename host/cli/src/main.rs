@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! `bootmachine`, the program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bootmachine::run(std::env::args_os())
+}

@@ -39,7 +39,10 @@ impl Fleet {
                 });
             }
         }
-        Ok(found.into_iter().filter(|found| names.is_empty() || names.contains(&found.name)).collect())
+        Ok(found
+            .into_iter()
+            .filter(|found| names.is_empty() || names.contains(&found.name))
+            .collect())
     }
 
     /// Removes these servers, one call a provider, and makes the master forget them.
@@ -55,17 +58,35 @@ impl Fleet {
         for (name, servers) in by_provider {
             let Some(provider) = self.providers.get(&name) else { continue };
             for found in &servers {
-                let record = Record::WillDestroy { provider: &name, server: &found.name, provider_id: &found.server.id };
-                journal.write(&record).map_err(|error| Problem::failed(format!("the journal can not be written: {error}")))?;
-                self.report(Event::Step { server: found.name.clone(), text: "removing it".into() });
+                let record = Record::WillDestroy {
+                    provider: &name,
+                    server: &found.name,
+                    provider_id: &found.server.id,
+                };
+                journal
+                    .write(&record)
+                    .map_err(|error| Problem::failed(format!("the journal can not be written: {error}")))?;
+                self.report(Event::Step {
+                    server: found.name.clone(),
+                    text: "removing it".into(),
+                });
             }
             let ids: Vec<String> = servers.iter().map(|found| found.server.id.clone()).collect();
             let ids = &ids;
-            let answers = crate::retry::transient(self.reporter.as_ref(), &name, &self.timing, || async move { Ok(provider.destroy_servers(ids).await?) }).await?;
+            let answers = crate::retry::transient(self.reporter.as_ref(), &name, &self.timing, || async move {
+                Ok(provider.destroy_servers(ids).await?)
+            })
+            .await?;
             for (found, answer) in servers.iter().zip(answers) {
                 if answer.is_ok() {
-                    journal.note(&Record::Destroyed { provider: &name, server: &found.name, provider_id: &found.server.id });
-                    self.report(Event::Done { server: found.name.clone() });
+                    journal.note(&Record::Destroyed {
+                        provider: &name,
+                        server: &found.name,
+                        provider_id: &found.server.id,
+                    });
+                    self.report(Event::Done {
+                        server: found.name.clone(),
+                    });
                 }
                 destroyed.push(Destroyed {
                     name: found.name.clone(),
@@ -74,7 +95,11 @@ impl Fleet {
                     problem: answer.err().map(Problem::from),
                 });
             }
-            let gone: Vec<String> = destroyed.iter().filter(|server| server.problem.is_none() && server.provider == name).map(|server| server.id.clone()).collect();
+            let gone: Vec<String> = destroyed
+                .iter()
+                .filter(|server| server.problem.is_none() && server.provider == name)
+                .map(|server| server.id.clone())
+                .collect();
             if let Err(error) = self.pins.forget(&name, &gone) {
                 tracing::warn!(%error, "the file of pinned host keys can not be written");
             }
@@ -85,8 +110,14 @@ impl Fleet {
     /// The master's memory of machines that are gone would keep their names from being used again. A master that can not be asked is no
     /// reason to keep servers.
     async fn revoke(&self, servers: &[Found]) {
-        let Some(master) = self.config.cluster.master.as_ref().map(|master| master.value.clone()) else { return };
-        let names: Vec<String> = servers.iter().map(|found| found.name.clone()).filter(|name| *name != master).collect();
+        let Some(master) = self.config.cluster.master.as_ref().map(|master| master.value.clone()) else {
+            return;
+        };
+        let names: Vec<String> = servers
+            .iter()
+            .map(|found| found.name.clone())
+            .filter(|name| *name != master)
+            .collect();
         if names.is_empty() || servers.iter().any(|found| found.name == master) {
             return;
         }
@@ -100,11 +131,18 @@ impl Fleet {
 
     async fn forget_at(&self, master: &str, names: &[String]) -> Result<(), Problem> {
         let found = self.survey().await?;
-        let Some(of_master) = found.iter().find(|found| found.name == master) else { return Ok(()) };
-        let login = self.log_in(&of_master.server, master, &self.pins.of(&of_master.provider, &of_master.server)).await?;
+        let Some(of_master) = found.iter().find(|found| found.name == master) else {
+            return Ok(());
+        };
+        let login = self
+            .log_in(&of_master.server, master, &self.pins.of(&of_master.provider, &of_master.server))
+            .await?;
         let release = self.identify(master, &login).await?;
         let members: Vec<_> = found.iter().map(|found| self.member(&found.name, Some(&found.server))).collect();
         let machine = self.machine(master, &of_master.server, &login, &release)?;
-        Ok(self.cm.revoke(self.listener(master), machine, &self.cluster(&members, Vec::new()), names).await?)
+        Ok(self
+            .cm
+            .revoke(self.listener(master), machine, &self.cluster(&members, Vec::new()), names)
+            .await?)
     }
 }

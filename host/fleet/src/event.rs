@@ -24,7 +24,15 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [Self::Boot, Self::Reach, Self::Bootstrap, Self::Install, Self::Enroll, Self::Provision, Self::Verify];
+    pub const ALL: [Self; 7] = [
+        Self::Boot,
+        Self::Reach,
+        Self::Bootstrap,
+        Self::Install,
+        Self::Enroll,
+        Self::Provision,
+        Self::Verify,
+    ];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {

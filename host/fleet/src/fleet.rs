@@ -127,24 +127,48 @@ impl Fleet {
     /// Loads the plugins that the configuration names, checks its settings against their manifests, and makes the brokers. Nothing is
     /// sent yet.
     pub async fn open(config: Arc<Config>, options: Options) -> Result<Self, FleetError> {
-        let problem = |what: &str, error: std::io::Error| Problem::failed(format!("{what} can not be used: {error}"));
+        let problem = |what: &str, error: std::io::Error| {
+            Problem::failed(format!("{what} can not be used: {error}")).with_hint(format!(
+                "{} has to be a directory that can be written to; removing it costs no server: what it holds is also at the provider and on the servers",
+                options.state_directory.display()
+            ))
+        };
         fs_err::create_dir_all(&options.state_directory).map_err(|error| problem("the state directory", error))?;
-        let audit = Arc::new(Audit::append_to(&options.state_directory.join("audit.jsonl")).map_err(|error| problem("the audit log", error))?);
+        let audit =
+            Arc::new(Audit::append_to(&options.state_directory.join("audit.jsonl")).map_err(|error| problem("the audit log", error))?);
         let pins = Pins::open(options.state_directory.join("pins.json")).map_err(|error| problem("the file of pinned host keys", error))?;
         let http = Arc::new(HttpBroker::new(options.http.clone(), Arc::clone(&audit))?);
 
         let mut wrong = Vec::new();
-        let mut shelf = Shelf { engine: &options.engine, source: options.plugins.as_ref(), loaded: BTreeMap::new() };
+        let mut shelf = Shelf {
+            engine: &options.engine,
+            source: options.plugins.as_ref(),
+            loaded: BTreeMap::new(),
+        };
         let mut providers = BTreeMap::new();
         for provider in config.providers.values() {
-            let Some(plugin) = shelf.take(&config, &provider.plugin, Kind::Provider, &mut wrong).await? else { continue };
-            let Some(resolved) = settle(&config, &plugin, &provider.settings, &provider.plugin, &options.surroundings, &mut wrong).await
+            let Some(plugin) = shelf.take(&config, &provider.plugin, Kind::Provider, &mut wrong).await? else {
+                continue;
+            };
+            let Some(resolved) = settle(
+                &config,
+                &plugin,
+                &provider.settings,
+                &provider.plugin,
+                &options.surroundings,
+                &mut wrong,
+            )
+            .await
             else {
                 continue;
             };
             let allowed: Vec<&str> = provider.allow.iter().map(|origin| origin.value.as_str()).collect();
             let section = format!("providers.{}", provider.name.value);
-            let listener = Arc::new(Forward { subject: provider.name.value.clone(), reporter: Arc::clone(&options.reporter), provider: true });
+            let listener = Arc::new(Forward {
+                subject: provider.name.value.clone(),
+                reporter: Arc::clone(&options.reporter),
+                provider: true,
+            });
             let bound = bind(&plugin, &section, &resolved, &allowed)?;
             let waits: Arc<dyn Listener> = Arc::<Forward>::clone(&listener);
             let client = http.client(Policy {
@@ -154,7 +178,10 @@ impl Fleet {
                 secret_headers: plugin.manifest().secret_headers.clone(),
                 on_wait: Some(Arc::new(move |text: &str| waits.step(text))),
             })?;
-            let reach = Arc::new(BoundHttp { client, secrets: bound.secrets });
+            let reach = Arc::new(BoundHttp {
+                client,
+                secrets: bound.secrets,
+            });
             let provider_instance = Provider::new(plugin, bound.values, reach, listener)?;
             providers.insert(provider.name.value.clone(), Arc::new(provider_instance));
         }
@@ -171,20 +198,41 @@ impl Fleet {
 
         let cm = shelf.take(&config, &config.cm.tool, Kind::CmTool, &mut wrong).await?;
         let cm_settings = match &cm {
-            Some(plugin) => settle(&config, plugin, &config.cm.settings, &config.cm.tool, &options.surroundings, &mut wrong).await,
+            Some(plugin) => {
+                settle(
+                    &config,
+                    plugin,
+                    &config.cm.settings,
+                    &config.cm.tool,
+                    &options.surroundings,
+                    &mut wrong,
+                )
+                .await
+            }
             None => None,
         };
-        let (Some(cm), Some(cm_settings), true) = (cm, cm_settings, wrong.is_empty()) else { return Err(FleetError::Config(wrong)) };
+        let (Some(cm), Some(cm_settings), true) = (cm, cm_settings, wrong.is_empty()) else {
+            return Err(FleetError::Config(wrong));
+        };
         let configuration = config.directory().join(&config.cm.configuration.value);
 
         let mut ssh = SshOptions::new(options.identities.clone());
         if let Some(jump) = &config.ssh.jump {
             ssh.jump = Some(jump_host(&config, &jump.value, &options)?);
         }
-        let keys = options.identities.public_keys().into_iter().chain(options.identities.agent_keys().await);
+        let keys = options
+            .identities
+            .public_keys()
+            .into_iter()
+            .chain(options.identities.agent_keys().await);
         let mut authorized_keys: Vec<String> = keys.map(|key| bootmachine_broker::ssh::keys::public_line(&key)).collect();
         // Who will log in later may log in at first, too: the agent may hold the key that we only know by its public half.
-        authorized_keys.extend(config.login().into_iter().flat_map(|user| user.keys.iter().map(|key| key.value.as_str().to_owned())));
+        authorized_keys.extend(
+            config
+                .login()
+                .into_iter()
+                .flat_map(|user| user.keys.iter().map(|key| key.value.as_str().to_owned())),
+        );
         let mut seen = std::collections::BTreeSet::new();
         authorized_keys.retain(|line| seen.insert(line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")));
 
@@ -225,7 +273,11 @@ impl Fleet {
     }
 
     pub(crate) fn listener(&self, server: &str) -> Arc<dyn Listener> {
-        Arc::new(Forward { subject: server.to_owned(), reporter: Arc::clone(&self.reporter), provider: false })
+        Arc::new(Forward {
+            subject: server.to_owned(),
+            reporter: Arc::clone(&self.reporter),
+            provider: false,
+        })
     }
 
     pub(crate) fn users(&self) -> Vec<User> {
@@ -268,25 +320,40 @@ impl Shelf<'_> {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
                     None => format!("there are: {}", names.join(", ")),
                 };
-                wrong.push(config.diagnostic(named.span.clone(), format!("there is no plugin `{name}`")).with_label("not known").with_help(help));
+                wrong.push(
+                    config
+                        .diagnostic(named.span.clone(), format!("there is no plugin `{name}`"))
+                        .with_label("not known")
+                        .with_help(help),
+                );
                 return Ok(None);
             };
             match loaded {
                 Ok(plugin) => drop(self.loaded.insert(name.clone(), plugin)),
                 // Whoever named it can name another.
                 Err(error @ PluginError::Unloadable { .. }) => {
-                    wrong.push(config.diagnostic(named.span.clone(), error.to_string()).with_optional_help(error.hint()));
+                    wrong.push(
+                        config
+                            .diagnostic(named.span.clone(), error.to_string())
+                            .with_optional_help(error.hint()),
+                    );
                     return Ok(None);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        let Some(plugin) = self.loaded.get(name).cloned() else { return Ok(None) };
+        let Some(plugin) = self.loaded.get(name).cloned() else {
+            return Ok(None);
+        };
         if plugin.kind() == kind {
             return Ok(Some(plugin));
         }
         let message = format!("the plugin `{name}` is a {}, and a {kind} is wanted here", plugin.kind());
-        wrong.push(config.diagnostic(named.span.clone(), message).with_help("`bootmachine plugin list` shows the plugins of each kind"));
+        wrong.push(
+            config
+                .diagnostic(named.span.clone(), message)
+                .with_help("`bootmachine plugin list` shows the plugins of each kind"),
+        );
         Ok(None)
     }
 }
@@ -304,7 +371,10 @@ async fn settle(
     let configured = settings
         .iter()
         .map(|(name, setting)| {
-            let json = manifest.settings.iter().any(|known| known.name == *name && known.format == bootmachine_plugin::manifest::Format::Json);
+            let json = manifest
+                .settings
+                .iter()
+                .any(|known| known.name == *name && known.format == bootmachine_plugin::manifest::Format::Json);
             (name.clone(), configured(&setting.value.value, json))
         })
         .collect();
@@ -312,7 +382,9 @@ async fn settle(
         Ok(resolved) => Some(resolved),
         Err(errors) => {
             for error in errors {
-                let span = settings.get(&error.setting).map_or(table.span.clone(), |setting| setting.value.span.clone());
+                let span = settings
+                    .get(&error.setting)
+                    .map_or(table.span.clone(), |setting| setting.value.span.clone());
                 wrong.push(config.diagnostic(span, error.message).with_optional_help(error.hint));
             }
             None
@@ -341,14 +413,21 @@ fn plain_settings(resolved: Vec<Resolved>) -> Vec<bootmachine_plugin::cm_tool::S
     resolved
         .into_iter()
         .filter_map(|resolved| match resolved.value {
-            Value::Plain(value) => Some(bootmachine_plugin::cm_tool::SettingValue { name: resolved.setting.name, value }),
+            Value::Plain(value) => Some(bootmachine_plugin::cm_tool::SettingValue {
+                name: resolved.setting.name,
+                value,
+            }),
             Value::Secret(_) => None,
         })
         .collect()
 }
 
 fn jump_host(config: &Config, jump: &bootmachine_config::Jump, options: &Options) -> Result<Jump, Problem> {
-    let user = jump.user.clone().or_else(|| options.surroundings.environment.get("USER").cloned()).unwrap_or_else(|| "root".into());
+    let user = jump
+        .user
+        .clone()
+        .or_else(|| options.surroundings.environment.get("USER").cloned())
+        .unwrap_or_else(|| "root".into());
     let known = Jump::from_known_hosts(&user, &jump.host, jump.port, &options.known_hosts);
     let jump_host = known.map_err(|error| Problem::from(error).while_doing("the jump host"))?;
     if matches!(&jump_host.host_key, HostKeyPolicy::Pinned(keys) if keys.is_empty()) {
@@ -406,9 +485,15 @@ impl Listener for Forward {
 
     fn step(&self, text: &str) {
         self.reporter.report(if self.provider {
-            Event::Provider { provider: self.subject.clone(), text: text.to_owned() }
+            Event::Provider {
+                provider: self.subject.clone(),
+                text: text.to_owned(),
+            }
         } else {
-            Event::Step { server: self.subject.clone(), text: text.to_owned() }
+            Event::Step {
+                server: self.subject.clone(),
+                text: text.to_owned(),
+            }
         });
     }
 }

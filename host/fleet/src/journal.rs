@@ -10,15 +10,49 @@ use std::sync::Mutex;
 #[serde(tag = "what", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Record<'a> {
-    RunStarted { command: &'a str },
-    WillCreate { provider: &'a str, server: &'a str, id: &'a str },
-    Created { provider: &'a str, server: &'a str, id: &'a str, provider_id: &'a str },
-    NotCreated { provider: &'a str, server: &'a str, id: &'a str, reason: &'a str },
-    Passed { server: &'a str, stage: crate::Stage },
-    Failed { server: &'a str, stage: crate::Stage, reason: &'a str },
-    WillDestroy { provider: &'a str, server: &'a str, provider_id: &'a str },
-    Destroyed { provider: &'a str, server: &'a str, provider_id: &'a str },
-    RunEnded { done: usize, failed: usize },
+    RunStarted {
+        command: &'a str,
+    },
+    WillCreate {
+        provider: &'a str,
+        server: &'a str,
+        id: &'a str,
+    },
+    Created {
+        provider: &'a str,
+        server: &'a str,
+        id: &'a str,
+        provider_id: &'a str,
+    },
+    NotCreated {
+        provider: &'a str,
+        server: &'a str,
+        id: &'a str,
+        reason: &'a str,
+    },
+    Passed {
+        server: &'a str,
+        stage: crate::Stage,
+    },
+    Failed {
+        server: &'a str,
+        stage: crate::Stage,
+        reason: &'a str,
+    },
+    WillDestroy {
+        provider: &'a str,
+        server: &'a str,
+        provider_id: &'a str,
+    },
+    Destroyed {
+        provider: &'a str,
+        server: &'a str,
+        provider_id: &'a str,
+    },
+    RunEnded {
+        done: usize,
+        failed: usize,
+    },
 }
 
 #[derive(serde::Serialize)]
@@ -50,19 +84,31 @@ pub enum JournalError {
 impl Journal {
     /// Takes the lock and opens the journal in this directory.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
-        let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         let file = File::options().create(true).append(true).open(directory.join("journal.jsonl"))?;
-        Ok(Self { file: Mutex::new(file), run: uuid::Uuid::new_v4().to_string(), _lock: lock })
+        Ok(Self {
+            file: Mutex::new(file),
+            run: uuid::Uuid::new_v4().to_string(),
+            _lock: lock,
+        })
     }
 
     /// Writes one line and waits until it is on the disk: what follows may be hard to undo.
     pub fn write(&self, record: &Record<'_>) -> std::io::Result<()> {
-        let line = Line { time: jiff::Timestamp::now(), run: &self.run, record };
+        let line = Line {
+            time: jiff::Timestamp::now(),
+            run: &self.run,
+            record,
+        };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

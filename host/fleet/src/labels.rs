@@ -15,10 +15,17 @@ pub const NEXT_HOST_KEY: &str = "bootmachine-next-host-key";
 
 /// A label.
 pub fn label(key: &str, value: impl Into<String>) -> Label {
-    Label { key: key.to_owned(), value: value.into() }
+    Label {
+        key: key.to_owned(),
+        value: value.into(),
+    }
 }
 
 /// The value of a label.
 pub fn value<'a>(labels: &'a [Label], key: &str) -> Option<&'a str> {
-    labels.iter().find(|label| label.key == key).map(|label| label.value.as_str()).filter(|value| !value.is_empty())
+    labels
+        .iter()
+        .find(|label| label.key == key)
+        .map(|label| label.value.as_str())
+        .filter(|value| !value.is_empty())
 }

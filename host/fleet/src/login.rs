@@ -87,7 +87,10 @@ pub enum Door {
 impl Fleet {
     /// The address to reach a server at: a public one, or any where there is none (a jump host or a private network leads there).
     pub(crate) fn address_of(server: &Server) -> Option<(&str, Option<u16>)> {
-        let best = server.addresses.iter().find(|address| address.scope == AddressScope::Public && !address.ip.contains(':'));
+        let best = server
+            .addresses
+            .iter()
+            .find(|address| address.scope == AddressScope::Public && !address.ip.contains(':'));
         let best = best.or_else(|| server.addresses.iter().find(|address| address.scope == AddressScope::Public));
         let best = best.or_else(|| server.addresses.first())?;
         Some((&best.ip, best.ssh_port))
@@ -114,8 +117,11 @@ impl Fleet {
     /// Logs in by whichever door opens, the secured one first.
     pub(crate) async fn log_in(&self, server: &Server, name: &str, host_keys: &[PublicKey]) -> Result<Login, Problem> {
         if host_keys.is_empty() {
-            return Err(Problem::new(bootmachine_broker::ErrorKind::PermissionDenied, "its host key is not known: nothing to compare with")
-                .with_hint("was the label `bootmachine-host-key` removed at the provider? `bootmachine destroy` it and boot it again"));
+            return Err(Problem::new(
+                bootmachine_broker::ErrorKind::PermissionDenied,
+                "its host key is not known: nothing to compare with",
+            )
+            .with_hint("was the label `bootmachine-host-key` removed at the provider? `bootmachine destroy` it and boot it again"));
         }
         let secured = self.target(server, name, Door::Secured, host_keys)?;
         let first_error = match self.ssh.connect(&secured).await {

@@ -34,7 +34,9 @@ pub struct Marker {
 
 /// Reads it; none where there is none, or none that can be read, which means that the server starts over.
 pub async fn read(session: &dyn Session) -> Result<Option<Marker>, Problem> {
-    let Some(content) = session.read_file(PATH).await? else { return Ok(None) };
+    let Some(content) = session.read_file(PATH).await? else {
+        return Ok(None);
+    };
     match serde_json::from_slice(&content) {
         Ok(marker) => Ok(Some(marker)),
         Err(error) => {
@@ -47,7 +49,13 @@ pub async fn read(session: &dyn Session) -> Result<Option<Marker>, Problem> {
 /// Writes it, readable by root alone.
 pub async fn write(session: &dyn Session, marker: &Marker) -> Result<(), Problem> {
     let content = serde_json::to_vec_pretty(marker).map_err(|error| Problem::failed(format!("the marker can not be written: {error}")))?;
-    let file = File { path: PATH.into(), content, mode: 0o600, owner: "root".into(), group: "root".into() };
+    let file = File {
+        path: PATH.into(),
+        content,
+        mode: 0o600,
+        owner: "root".into(),
+        group: "root".into(),
+    };
     session.write_file(file).await?;
     Ok(())
 }

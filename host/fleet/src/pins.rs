@@ -28,7 +28,10 @@ impl Pins {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { path, known: Mutex::new(known) })
+        Ok(Self {
+            path,
+            known: Mutex::new(known),
+        })
     }
 
     /// The keys that a server may show, most trusted source first. Empty where nothing is known of it.
@@ -36,7 +39,9 @@ impl Pins {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut lines: Vec<String> = known.get(&key(provider, &server.id)).cloned().unwrap_or_default();
         if lines.is_empty() {
-            let of_labels = [labels::HOST_KEY, labels::NEXT_HOST_KEY].into_iter().filter_map(|key| labels::value(&server.labels, key));
+            let of_labels = [labels::HOST_KEY, labels::NEXT_HOST_KEY]
+                .into_iter()
+                .filter_map(|key| labels::value(&server.labels, key));
             lines = of_labels.map(str::to_owned).collect();
         }
         lines.iter().filter_map(|line| keys::parse_public(line).ok()).collect()
@@ -58,8 +63,6 @@ impl Pins {
         save(&self.path, &known)
     }
 }
-
-
 
 fn key(provider: &str, id: &str) -> String {
     format!("{provider}/{id}")

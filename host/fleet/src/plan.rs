@@ -113,16 +113,31 @@ impl Fleet {
         let mut found = self.survey().await?;
         // The provider's order is not ours.
         found.sort_by(|one, other| (&one.name, &one.server.id).cmp(&(&other.name, &other.server.id)));
-        let mut plan = Plan { cluster: self.config.cluster.name.value.clone(), servers: Vec::new(), orphans: Vec::new(), conflicts: Vec::new() };
+        let mut plan = Plan {
+            cluster: self.config.cluster.name.value.clone(),
+            servers: Vec::new(),
+            orphans: Vec::new(),
+            conflicts: Vec::new(),
+        };
         for found in found.iter().filter(|found| self.config.server(&found.name).is_none()) {
-            plan.orphans.push(Orphan { name: found.name.clone(), provider: found.provider.clone(), id: found.server.id.clone() });
+            plan.orphans.push(Orphan {
+                name: found.name.clone(),
+                provider: found.provider.clone(),
+                id: found.server.id.clone(),
+            });
         }
         let mut matched = Vec::new();
         for server in &self.config.servers {
             let of_that_name: Vec<&Found> = found.iter().filter(|found| found.name == server.name.value).collect();
             if of_that_name.len() > 1 {
-                let servers = of_that_name.iter().map(|found| format!("{}/{}", found.provider, found.server.id)).collect();
-                plan.conflicts.push(Conflict { name: server.name.value.clone(), servers });
+                let servers = of_that_name
+                    .iter()
+                    .map(|found| format!("{}/{}", found.provider, found.server.id))
+                    .collect();
+                plan.conflicts.push(Conflict {
+                    name: server.name.value.clone(),
+                    servers,
+                });
             }
             matched.push(of_that_name.first().copied().filter(|_| of_that_name.len() == 1));
         }
@@ -144,7 +159,9 @@ impl Fleet {
             from: Some(Stage::Boot),
             reason: "it does not exist".into(),
             id: found.map(|found| found.server.id.clone()),
-            address: found.and_then(|found| Self::address_of(&found.server)).map(|(address, _)| address.to_owned()),
+            address: found
+                .and_then(|found| Self::address_of(&found.server))
+                .map(|(address, _)| address.to_owned()),
             found: found.cloned(),
             login: None,
             marker: None,
@@ -152,24 +169,36 @@ impl Fleet {
             name,
         };
         if let Some(conflict) = conflicts.iter().find(|conflict| conflict.name == planned.name) {
-            let problem = Problem::failed(format!("{} servers carry this name: {}", conflict.servers.len(), conflict.servers.join(", ")))
-                .with_hint("look which one is the right one, and remove the other at the provider; bootmachine touches neither");
+            let problem = Problem::failed(format!(
+                "{} servers carry this name: {}",
+                conflict.servers.len(),
+                conflict.servers.join(", ")
+            ))
+            .with_hint("look which one is the right one, and remove the other at the provider; bootmachine touches neither");
             planned.block(problem);
             return planned;
         }
-        let (Some(found), Some(visit)) = (found, visit) else { return planned };
+        let (Some(found), Some(visit)) = (found, visit) else {
+            return planned;
+        };
         if found.provider != server.provider.value {
-            let problem = Problem::failed(format!("it is at the provider `{}`, and the configuration says `{}`", found.provider, server.provider.value))
-                .with_hint(format!("`bootmachine destroy {}` removes it there; then `bootmachine up` boots it at `{}`", planned.name, server.provider.value));
+            let problem = Problem::failed(format!(
+                "it is at the provider `{}`, and the configuration says `{}`",
+                found.provider, server.provider.value
+            ))
+            .with_hint(format!(
+                "`bootmachine destroy {}` removes it there; then `bootmachine up` boots it at `{}`",
+                planned.name, server.provider.value
+            ));
             planned.block(problem);
             return planned;
         }
         match found.server.state {
             ServerState::Pending | ServerState::Unknown => planned.go_on(Stage::Boot, "it is being made"),
-            ServerState::Failed => planned.block(
-                Problem::failed(found.server.detail.clone())
-                    .with_hint(format!("`bootmachine destroy {}` removes it; then `bootmachine up` makes it anew", planned.name)),
-            ),
+            ServerState::Failed => planned.block(Problem::failed(found.server.detail.clone()).with_hint(format!(
+                "`bootmachine destroy {}` removes it; then `bootmachine up` makes it anew",
+                planned.name
+            ))),
             ServerState::Stopped => planned.block(
                 Problem::failed(format!("it is stopped ({})", found.server.detail))
                     .with_hint(format!("start it at the provider, or `bootmachine reboot --hard {}`", planned.name)),
@@ -219,7 +248,10 @@ impl Planned {
                 self.reason = "the configuration has changed since".into();
             }
             Some(next) if unchanged => self.go_on(next, format!("it passed {}", marker.passed)),
-            Some(next) => self.go_on(next.min(Stage::Bootstrap), format!("it passed {}, and the configuration has changed since", marker.passed)),
+            Some(next) => self.go_on(
+                next.min(Stage::Bootstrap),
+                format!("it passed {}, and the configuration has changed since", marker.passed),
+            ),
         }
         self.marker = Some(marker);
     }

@@ -56,9 +56,15 @@ impl PluginSource for LocalThenBundled {
         Some(match read(path.clone()).await {
             Ok(bytes) => Plugin::load(engine, name, &bytes).await,
             Err(reason) => Err(PluginError::Unloadable {
-                who: Who { name: name.to_owned(), version: String::new() },
+                who: Who {
+                    name: name.to_owned(),
+                    version: String::new(),
+                },
                 reason,
-                hint: Some(format!("a name with a `/`, or that ends in `.wasm`, is a path; this one leads to {}", path.display())),
+                hint: Some(format!(
+                    "a name with a `/`, or that ends in `.wasm`, is a path; this one leads to {}",
+                    path.display()
+                )),
             }),
         })
     }
@@ -109,7 +115,9 @@ mod tests {
         fs_err::write(directory.path().join("mine.wasm"), arch.bytes).expect("a file");
         fs_err::write(directory.path().join("page.wasm"), "<html>").expect("a file");
         let engine = Engine::new(None, Limits::default()).expect("an engine");
-        let source = LocalThenBundled { directory: directory.path().to_owned() };
+        let source = LocalThenBundled {
+            directory: directory.path().to_owned(),
+        };
 
         let mine = source.load(&engine, "./mine.wasm").await.expect("a path").expect("it loads");
         assert_eq!(mine.manifest().name, "arch");
@@ -117,7 +125,15 @@ mod tests {
         assert!(source.load(&engine, "mine").await.is_none());
         let mut messages = Vec::new();
         for name in ["./none.wasm", "./", "page.wasm"] {
-            messages.push(source.load(&engine, name).await.expect("a path").err().expect("it is refused").to_string());
+            messages.push(
+                source
+                    .load(&engine, name)
+                    .await
+                    .expect("a path")
+                    .err()
+                    .expect("it is refused")
+                    .to_string(),
+            );
         }
         assert_eq!(
             messages,

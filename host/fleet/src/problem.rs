@@ -21,7 +21,12 @@ pub struct Problem {
 impl Problem {
     /// A problem without a hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after_ms: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            retry_after_ms: None,
+        }
     }
 
     /// One that trying again does not mend.
@@ -38,6 +43,13 @@ impl Problem {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what to do about it where nobody has said it better.
+    #[must_use]
+    pub fn with_next_step(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
         self
     }
 

@@ -25,7 +25,8 @@ impl Fleet {
 
     /// A login on a server that was found.
     pub async fn enter_found(&self, found: &Found) -> Result<Login, Problem> {
-        self.log_in(&found.server, &found.name, &self.pins.of(&found.provider, &found.server)).await
+        self.log_in(&found.server, &found.name, &self.pins.of(&found.provider, &found.server))
+            .await
     }
 
     /// The servers that are there, by name or by role; all that are in the configuration where neither is given.
@@ -34,7 +35,10 @@ impl Fleet {
             if self.config.server(name).is_none() {
                 let near = bootmachine_config::nearest(self.config.servers.iter().map(|server| server.name.value.as_str()), name);
                 let problem = Problem::new(ErrorKind::NotFound, format!("there is no server `{name}` in the configuration"));
-                return Err(problem.with_hint(near.map_or_else(|| "`bootmachine status` lists the servers".into(), |near| format!("did you mean `{near}`?"))));
+                return Err(problem.with_hint(near.map_or_else(
+                    || "`bootmachine status` lists the servers".into(),
+                    |near| format!("did you mean `{near}`?"),
+                )));
             }
         }
         for role in roles {

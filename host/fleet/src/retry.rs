@@ -21,7 +21,9 @@ pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
         .with_max_times(timing.retries)
         .with_jitter()
         .build();
+    let mut tries = 0;
     loop {
+        tries += 1;
         let problem = match attempt().await {
             Ok(value) => return Ok(value),
             Err(problem) => problem,
@@ -29,9 +31,17 @@ pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
         if !problem.kind.is_transient() {
             return Err(problem);
         }
-        let Some(delay) = delays.next() else { return Err(problem) };
+        let Some(delay) = delays.next() else {
+            return Err(problem.with_next_step(format!(
+                "it was tried {tries} times; `bootmachine up` tries again and continues from here"
+            )));
+        };
         let delay = problem.retry_after().unwrap_or(Duration::ZERO).max(delay);
-        reporter.report(Event::Retry { subject: subject.to_owned(), reason: problem.message.clone(), seconds: delay.as_secs_f64() });
+        reporter.report(Event::Retry {
+            subject: subject.to_owned(),
+            reason: problem.message.clone(),
+            seconds: delay.as_secs_f64(),
+        });
         tokio::time::sleep(delay).await;
     }
 }

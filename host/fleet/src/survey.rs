@@ -47,7 +47,10 @@ impl Fleet {
         let wanted = [labels::label(labels::CLUSTER, &self.config.cluster.name.value)];
         let wanted = &wanted;
         let servers = transient(self.reporter.as_ref(), name, &self.timing, || async move {
-            provider.list_servers(wanted).await.map_err(|error| Problem::from(error).while_doing(&format!("provider `{name}`")))
+            provider
+                .list_servers(wanted)
+                .await
+                .map_err(|error| Problem::from(error).while_doing(&format!("provider `{name}`")))
         })
         .await?;
         Ok(servers
@@ -71,11 +74,24 @@ impl Fleet {
         let keys = self.pins.of(&found.provider, &found.server);
         let login = match self.log_in(&found.server, &found.name, &keys).await {
             Ok(login) => login,
-            Err(problem) => return Visit { problem: Some(problem), ..Visit::default() },
+            Err(problem) => {
+                return Visit {
+                    problem: Some(problem),
+                    ..Visit::default()
+                };
+            }
         };
         match marker::read(login.own().as_ref()).await {
-            Ok(marker) => Visit { marker, login: Some(login), problem: None },
-            Err(problem) => Visit { problem: Some(problem), login: Some(login), marker: None },
+            Ok(marker) => Visit {
+                marker,
+                login: Some(login),
+                problem: None,
+            },
+            Err(problem) => Visit {
+                problem: Some(problem),
+                login: Some(login),
+                marker: None,
+            },
         }
     }
 

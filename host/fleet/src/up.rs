@@ -73,12 +73,18 @@ pub struct Outcome {
 impl Outcome {
     /// The servers that are not done.
     pub fn failed(&self) -> impl Iterator<Item = &ServerOutcome> {
-        self.servers.iter().filter(|server| matches!(server.result, ServerResult::Failed { .. }))
+        self.servers
+            .iter()
+            .filter(|server| matches!(server.result, ServerResult::Failed { .. }))
     }
 
     /// Whether everything was as it should be already.
     pub fn nothing_to_do(&self) -> bool {
-        self.created == 0 && self.servers.iter().all(|server| !server.touched && matches!(server.result, ServerResult::Done { .. }))
+        self.created == 0
+            && self
+                .servers
+                .iter()
+                .all(|server| !server.touched && matches!(server.result, ServerResult::Done { .. }))
     }
 }
 
@@ -130,7 +136,11 @@ impl Fleet {
         self.check_what_is_new(&plan).await?;
 
         let mut wanted: std::collections::BTreeSet<String> = self.config.users.iter().map(|user| user.name.value.clone()).collect();
-        let known = plan.servers.iter().filter_map(|server| server.marker.as_ref()).flat_map(|marker| marker.users.clone());
+        let known = plan
+            .servers
+            .iter()
+            .filter_map(|server| server.marker.as_ref())
+            .flat_map(|marker| marker.users.clone());
         let absent_users = known.filter(|user| wanted.insert(user.clone())).collect();
 
         let (members, _) = watch::channel(BTreeMap::new());
@@ -147,13 +157,18 @@ impl Fleet {
 
         let mut orders = Vec::new();
         let mut lives = Vec::new();
-        let mut created = 0;
         for planned in &plan.servers {
             let boots = planned.from == Some(Stage::Boot);
-            created += usize::from(planned.standing == Standing::ToBoot);
             let booted = boots.then(|| {
                 let (ready, booted) = oneshot::channel();
-                orders.push((planned.provider.clone(), Order { name: planned.name.clone(), found: planned.found.clone(), ready }));
+                orders.push((
+                    planned.provider.clone(),
+                    Order {
+                        name: planned.name.clone(),
+                        found: planned.found.clone(),
+                        ready,
+                    },
+                ));
                 booted
             });
             lives.push(tokio::spawn(live(Arc::clone(&run), planned.clone(), booted)));
@@ -163,7 +178,7 @@ impl Fleet {
             async move { run.fleet.boot(&provider, orders, &run.journal).await }
         });
         // The lives run by themselves; this is what they wait for.
-        futures::future::join_all(boots).await;
+        let created = futures::future::join_all(boots).await.into_iter().sum();
 
         let mut servers = Vec::new();
         for (planned, life) in plan.servers.iter().zip(lives) {
@@ -175,14 +190,24 @@ impl Fleet {
                     distro: planned.distro.clone(),
                     address: planned.address.clone(),
                     touched: true,
-                    result: ServerResult::Failed { stage: Stage::Boot, problem: Problem::failed(format!("bootmachine itself broke down: {error}")) },
+                    result: ServerResult::Failed {
+                        stage: Stage::Boot,
+                        problem: Problem::failed(format!("bootmachine itself broke down: {error}")),
+                    },
                 },
             };
             servers.push(outcome);
         }
-        let outcome = Outcome { servers, orphans: plan.orphans, created };
+        let outcome = Outcome {
+            servers,
+            orphans: plan.orphans,
+            created,
+        };
         let failed = outcome.failed().count();
-        run.journal.note(&Record::RunEnded { done: outcome.servers.len() - failed, failed });
+        run.journal.note(&Record::RunEnded {
+            done: outcome.servers.len() - failed,
+            failed,
+        });
         Ok(outcome)
     }
 
@@ -196,34 +221,96 @@ impl Fleet {
         for (provider, names) in by_provider {
             problems.extend(self.preflight(provider, &names).await?);
         }
-        let Some((first, problem)) = problems.first().cloned() else { return Ok(()) };
-        let others = problems[1..].iter().map(|(name, problem)| format!("\n`{name}`: {}", problem.message)).collect::<String>();
-        Err(Problem { message: format!("`{first}`: {}{others}", problem.message), ..problem }.while_doing("nothing was created"))
+        let Some((_, first)) = problems.first().cloned() else {
+            return Ok(());
+        };
+        let message = problems
+            .iter()
+            .map(|(name, problem)| format!("`{name}`: {}", problem.message))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let mut hints: Vec<(String, Vec<&str>)> = Vec::new();
+        for (name, problem) in &problems {
+            let Some(hint) = &problem.hint else { continue };
+            match hints.iter_mut().find(|(known, _)| known == hint) {
+                Some((_, names)) => names.push(name),
+                None => hints.push((hint.clone(), vec![name])),
+            }
+        }
+        // One hint for all needs no names.
+        let named = hints.len() > 1;
+        let hints = hints
+            .into_iter()
+            .map(|(hint, names)| if named { format!("{}: {hint}", names.join(", ")) } else { hint });
+        let hint = hints.collect::<Vec<_>>().join("; ");
+        let hint = (!hint.is_empty()).then_some(hint);
+        Err(Problem { message, hint, ..first }.while_doing("nothing was created"))
     }
 }
 
 async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<Result<Booted, Problem>>>) -> ServerOutcome {
-    let mut life = Life { run: &run, name: planned.name.clone(), stage: planned.from.unwrap_or(Stage::Verify), touched: false, address: planned.address.clone() };
-    let is_master = run.fleet.config.cluster.master.as_ref().is_some_and(|master| master.value == planned.name);
+    let mut life = Life {
+        run: &run,
+        name: planned.name.clone(),
+        stage: first_stage(&planned),
+        touched: false,
+        address: planned.address.clone(),
+    };
+    let is_master = run
+        .fleet
+        .config
+        .cluster
+        .master
+        .as_ref()
+        .is_some_and(|master| master.value == planned.name);
     let result = match life.through(&planned, booted, is_master).await {
         Ok(proof) => {
-            run.fleet.report(Event::Done { server: planned.name.clone() });
+            run.fleet.report(Event::Done {
+                server: planned.name.clone(),
+            });
             ServerResult::Done { proof }
         }
         Err(problem) => {
             let stage = life.stage;
-            run.journal.note(&Record::Failed { server: &planned.name, stage, reason: &problem.message });
-            run.fleet.report(Event::Failed { server: planned.name.clone(), stage, problem: problem.clone() });
+            run.journal.note(&Record::Failed {
+                server: &planned.name,
+                stage,
+                reason: &problem.message,
+            });
+            run.fleet.report(Event::Failed {
+                server: planned.name.clone(),
+                stage,
+                problem: problem.clone(),
+            });
             ServerResult::Failed { stage, problem }
         }
     };
     let (touched, address) = (life.touched, life.address.clone());
     // Whoever waits for this server must not wait for ever.
-    run.members.send_if_modified(|members| members.insert(planned.name.clone(), members.get(&planned.name).cloned().flatten()).is_none());
+    run.members.send_if_modified(|members| {
+        members
+            .insert(planned.name.clone(), members.get(&planned.name).cloned().flatten())
+            .is_none()
+    });
     if is_master && matches!(result, ServerResult::Failed { .. }) {
         run.master.send_replace(Master::Failed);
     }
-    ServerOutcome { name: planned.name, provider: planned.provider, distro: planned.distro, address, touched, result }
+    ServerOutcome {
+        name: planned.name,
+        provider: planned.provider,
+        distro: planned.distro,
+        address,
+        touched,
+        result,
+    }
+}
+
+/// Where it begins. What can not be worked on at all is in the way of its very first stage; what is done is proved again.
+fn first_stage(planned: &Planned) -> Stage {
+    match planned.standing {
+        Standing::Blocked => Stage::Boot,
+        _ => planned.from.unwrap_or(Stage::Verify),
+    }
 }
 
 /// One server on its way.
@@ -250,7 +337,9 @@ impl Life<'_> {
         let (server, next_key) = self.booted(planned, booted).await?;
         self.address = Fleet::address_of(&server).map(|(address, _)| address.to_owned());
         let member = fleet.member(&self.name, Some(&server));
-        self.run.members.send_modify(|members| drop(members.insert(self.name.clone(), Some(member))));
+        self.run
+            .members
+            .send_modify(|members| drop(members.insert(self.name.clone(), Some(member))));
 
         let mut login = planned.login.clone();
         if from.is_some_and(|from| from <= Stage::Reach) || login.is_none() {
@@ -264,7 +353,9 @@ impl Life<'_> {
             }
             login = Some(reached);
         }
-        let Some(mut login) = login else { return Err(Problem::unavailable("there is no login")) };
+        let Some(mut login) = login else {
+            return Err(Problem::unavailable("there is no login"));
+        };
         let release = fleet.identify(&self.name, &login).await?;
         let begins_at = |stage: Stage| from.is_some_and(|from| from <= stage);
 
@@ -287,15 +378,24 @@ impl Life<'_> {
             let (proof, proved) = self.bounded(fleet.prove(&self.name, &server, &host_keys(&login))).await?;
             if proof.holds() {
                 if is_master {
-                    self.run.master.send_replace(Master::Provisioned(Box::new(fleet.machine(&self.name, &server, &proved, &release)?)));
+                    self.run.master.send_replace(Master::Provisioned(Box::new(
+                        fleet.machine(&self.name, &server, &proved, &release)?,
+                    )));
                 }
                 return Ok(proof);
             }
             let drifted = proof.failed().map(|check| check.name.clone()).collect::<Vec<_>>().join(", ");
-            fleet.report(Event::Warning { message: format!("`{}` is not as it was: {drifted}", self.name), hint: None });
+            fleet.report(Event::Warning {
+                message: format!("`{}` is not as it was: {drifted}", self.name),
+                hint: None,
+            });
             from = Some(Stage::Provision);
         }
-        let from = if outdated { Some(from.unwrap_or(Stage::Install).min(Stage::Install)) } else { from };
+        let from = if outdated {
+            Some(from.unwrap_or(Stage::Install).min(Stage::Install))
+        } else {
+            from
+        };
         let begins_at = |stage: Stage| from.is_some_and(|from| from <= stage);
 
         if begins_at(Stage::Install) {
@@ -315,7 +415,10 @@ impl Life<'_> {
             self.enter(Stage::Enroll);
             let master = if is_master { machine.clone() } else { self.master(false).await? };
             let enroll = crate::retry::transient(fleet.reporter.as_ref(), &self.name, &fleet.timing, || async {
-                Ok(fleet.cm.enroll(fleet.listener(&self.name), vec![master.clone(), machine.clone()], &cluster).await?)
+                Ok(fleet
+                    .cm
+                    .enroll(fleet.listener(&self.name), vec![master.clone(), machine.clone()], &cluster)
+                    .await?)
             });
             self.bounded(enroll).await?;
             self.passed(Stage::Enroll, &login, "keys compared", "").await?;
@@ -329,7 +432,9 @@ impl Life<'_> {
                 (Some(_), false) => vec![self.master(true).await?, machine.clone()],
             };
             let _place = self.run.places.acquire().await;
-            let (secured, summary) = self.bounded(fleet.provision(&self.name, &server, &login, machines, &cluster)).await?;
+            let (secured, summary) = self
+                .bounded(fleet.provision(&self.name, &server, &login, machines, &cluster))
+                .await?;
             login = secured;
             machine = fleet.machine(&self.name, &server, &login, &release)?;
             self.passed(Stage::Provision, &login, &summary, "").await?;
@@ -345,14 +450,27 @@ impl Life<'_> {
         Ok(proof)
     }
 
-    async fn booted(&mut self, planned: &Planned, booted: Option<oneshot::Receiver<Result<Booted, Problem>>>) -> Result<(Server, Option<KeyPair>), Problem> {
+    async fn booted(
+        &mut self,
+        planned: &Planned,
+        booted: Option<oneshot::Receiver<Result<Booted, Problem>>>,
+    ) -> Result<(Server, Option<KeyPair>), Problem> {
         match (booted, &planned.found) {
             (Some(booted), _) => {
                 let booted = booted.await.map_err(|_| Problem::failed("the provider could not be asked"))??;
                 self.touched = true;
-                self.run.journal.note(&Record::Passed { server: &self.name, stage: Stage::Boot });
-                let summary = Fleet::address_of(&booted.server).map(|(address, _)| address.to_owned()).unwrap_or_default();
-                self.run.fleet.report(Event::StageFinished { server: self.name.clone(), stage: Stage::Boot, summary });
+                self.run.journal.note(&Record::Passed {
+                    server: &self.name,
+                    stage: Stage::Boot,
+                });
+                let summary = Fleet::address_of(&booted.server)
+                    .map(|(address, _)| address.to_owned())
+                    .unwrap_or_default();
+                self.run.fleet.report(Event::StageFinished {
+                    server: self.name.clone(),
+                    stage: Stage::Boot,
+                    summary,
+                });
                 Ok((booted.server, booted.next_key))
             }
             (None, Some(found)) => Ok((found.server.clone(), None)),
@@ -367,15 +485,24 @@ impl Life<'_> {
 
     fn enter_quietly(&mut self, stage: Stage) {
         self.stage = stage;
-        self.run.fleet.report(Event::StageStarted { server: self.name.clone(), stage });
+        self.run.fleet.report(Event::StageStarted {
+            server: self.name.clone(),
+            stage,
+        });
     }
 
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         let limits = &self.run.fleet.config.limits;
-        let limit = if self.stage == Stage::Reach { limits.reach_timeout + limits.stage_timeout } else { limits.stage_timeout };
+        let limit = if self.stage == Stage::Reach {
+            limits.reach_timeout + limits.stage_timeout
+        } else {
+            limits.stage_timeout
+        };
         tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(Problem::unavailable(format!("{} did not end within {} s", self.stage, limit.as_secs()))
-                .with_hint("`bootmachine up` continues where it stopped; `[limits] stage-timeout` sets how long a stage may take"))
+            Err(
+                Problem::unavailable(format!("{} did not end within {} s", self.stage, limit.as_secs()))
+                    .with_hint("`bootmachine up` continues where it stopped; `[limits] stage-timeout` sets how long a stage may take"),
+            )
         })
     }
 
@@ -387,7 +514,10 @@ impl Life<'_> {
             cluster: config.cluster.name.value.clone(),
             server: self.name.clone(),
             passed: stage,
-            fingerprint: config.server(&self.name).map(|server| server.fingerprint().to_owned()).unwrap_or_default(),
+            fingerprint: config
+                .server(&self.name)
+                .map(|server| server.fingerprint().to_owned())
+                .unwrap_or_default(),
             members: members.to_owned(),
             // Those that are to go are remembered until the machine was proved without them.
             users: config
@@ -398,9 +528,15 @@ impl Life<'_> {
                 .collect(),
             updated: jiff::Timestamp::now(),
         };
-        marker::write(login.own().as_ref(), &marker).await.map_err(|problem| problem.while_doing("its marker could not be written"))?;
+        marker::write(login.own().as_ref(), &marker)
+            .await
+            .map_err(|problem| problem.while_doing("its marker could not be written"))?;
         self.run.journal.note(&Record::Passed { server: &self.name, stage });
-        self.run.fleet.report(Event::StageFinished { server: self.name.clone(), stage, summary: summary.to_owned() });
+        self.run.fleet.report(Event::StageFinished {
+            server: self.name.clone(),
+            stage,
+            summary: summary.to_owned(),
+        });
         Ok(())
     }
 
@@ -415,15 +551,32 @@ impl Life<'_> {
             .config
             .servers
             .iter()
-            .map(|server| known.get(&server.name.value).cloned().flatten().unwrap_or_else(|| fleet.member(&server.name.value, None)))
+            .map(|server| {
+                known
+                    .get(&server.name.value)
+                    .cloned()
+                    .flatten()
+                    .unwrap_or_else(|| fleet.member(&server.name.value, None))
+            })
             .collect()
     }
 
     /// The master, once it is as far as we need it.
     async fn master(&self, provisioned: bool) -> Result<Machine, Problem> {
-        let name = self.run.fleet.config.cluster.master.as_ref().map(|master| master.value.clone()).unwrap_or_default();
+        let name = self
+            .run
+            .fleet
+            .config
+            .cluster
+            .master
+            .as_ref()
+            .map(|master| master.value.clone())
+            .unwrap_or_default();
         let mut state = self.run.master.subscribe();
-        self.run.fleet.report(Event::Step { server: self.name.clone(), text: format!("waiting for `{name}`") });
+        self.run.fleet.report(Event::Step {
+            server: self.name.clone(),
+            text: format!("waiting for `{name}`"),
+        });
         let ready = state
             .wait_for(|state| match state {
                 Master::Working => false,
@@ -433,8 +586,10 @@ impl Life<'_> {
             .await;
         match ready.as_deref() {
             Ok(Master::Installed(machine) | Master::Provisioned(machine)) => Ok((**machine).clone()),
-            _ => Err(Problem::new(ErrorKind::Failed, format!("it needs the master `{name}`, which failed"))
-                .with_hint(format!("mend `{name}` first; `bootmachine up` then continues here"))),
+            _ => Err(
+                Problem::new(ErrorKind::Failed, format!("it needs the master `{name}`, which failed"))
+                    .with_hint(format!("mend `{name}` first; `bootmachine up` then continues here")),
+            ),
         }
     }
 }
@@ -447,7 +602,14 @@ fn host_keys(login: &Login) -> Vec<bootmachine_broker::ssh::PublicKey> {
 fn hash(members: &[Member]) -> String {
     let mut lines: Vec<String> = members
         .iter()
-        .map(|member| format!("{} {} {}", member.name, member.private_addresses.join(","), member.public_addresses.join(",")))
+        .map(|member| {
+            format!(
+                "{} {} {}",
+                member.name,
+                member.private_addresses.join(","),
+                member.public_addresses.join(",")
+            )
+        })
         .collect();
     lines.sort();
     hex::encode(sha2::Sha256::digest(lines.join("\n")))[..16].to_owned()

@@ -13,7 +13,11 @@ async fn all() -> Vec<bootmachine_plugin::Plugin> {
 
 #[tokio::test]
 async fn they_are_what_their_folders_say() {
-    let lines: Vec<String> = all().await.iter().map(|plugin| format!("{} {} {}", plugin.kind(), plugin.manifest().name, plugin.manifest().version)).collect();
+    let lines: Vec<String> = all()
+        .await
+        .iter()
+        .map(|plugin| format!("{} {} {}", plugin.kind(), plugin.manifest().name, plugin.manifest().version))
+        .collect();
     let folders: Vec<&str> = bundled::all().iter().map(|plugin| plugin.name).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
     distro arch 0.1.0
@@ -31,7 +35,11 @@ async fn they_import_nothing_but_the_contract() {
     for plugin in all().await {
         assert!(!plugin.imports().is_empty());
         for import in plugin.imports() {
-            assert!(import.starts_with("bootmachine:plugin/"), "{} imports {import}", plugin.manifest().name);
+            assert!(
+                import.starts_with("bootmachine:plugin/"),
+                "{} imports {import}",
+                plugin.manifest().name
+            );
         }
     }
 }
@@ -40,7 +48,11 @@ async fn they_import_nothing_but_the_contract() {
 async fn a_starter_configuration_stays_in_its_directory() {
     let engine = Engine::new(None, Limits::default()).expect("an engine");
     let plugin = bundled::load(&engine, "salt").await.expect("it is bundled").expect("it loads");
-    let files = bootmachine_plugin::cm_tool::CmTool::new(plugin).expect("a cm-tool").starter_files().await.expect("files");
+    let files = bootmachine_plugin::cm_tool::CmTool::new(plugin)
+        .expect("a cm-tool")
+        .starter_files()
+        .await
+        .expect("files");
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     assert!(paths.contains(&"states/top.sls") && paths.contains(&"pillar/top.sls"), "{paths:?}");
 }

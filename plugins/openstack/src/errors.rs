@@ -23,6 +23,9 @@ pub fn refusal(reply: &Reply) -> Error {
     let words = explanation(&reply.body);
     let kind = kind(reply.status, words.as_deref().unwrap_or_default());
     let noun = reply.service.noun();
+    if (300..400).contains(&reply.status) {
+        return redirect(reply, noun);
+    }
     let message = match &words {
         Some(words) => format!("{noun}: {words} (HTTP {})", reply.status),
         None => format!("{noun} answered HTTP {} to {}", reply.status, reply.request),
@@ -33,6 +36,16 @@ pub fn refusal(reply: &Reply) -> Error {
         hint: hint(kind, words.as_deref().unwrap_or_default()),
         retry_after_ms: retry_after(reply),
     }
+}
+
+/// Requests carry the token: they go nowhere but where they were sent.
+fn redirect(reply: &Reply, noun: &str) -> Error {
+    let to = reply.header("location").map(|to| format!(" to {to}")).unwrap_or_default();
+    Error::failed(format!(
+        "{noun} redirects {}{to} (HTTP {}), which is not followed",
+        reply.request, reply.status
+    ))
+    .hint("is `auth-url` the address that the cloud's operator names, https and without a proxy's login page in between?")
 }
 
 fn kind(status: u16, words: &str) -> ErrorKind {

@@ -76,7 +76,8 @@ fn add_repository(on: &Machine, options: &Options) -> Result<()> {
         suites: words("stable"),
         components: words("main"),
         key: Some(options.key()),
-        pinned: vec!["salt-*".to_owned()],
+        // rpm has `salt` where deb has `salt-common`.
+        pinned: ["salt", "salt-common", "salt-master", "salt-minion"].map(str::to_owned).to_vec(),
     })
     .context("adding Salt's package repository")?;
     if deb && let Some(version) = &options.version {

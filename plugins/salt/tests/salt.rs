@@ -1,12 +1,12 @@
 //! Whole conversations of the plugin with machines that a test plays.
 #![allow(clippy::unwrap_used)]
 
-use salt::Salt;
 use bootmachine_sdk::machine::Member;
 use bootmachine_sdk::ssh::Output;
 use bootmachine_sdk::system::{PackageFormat, Release};
 use bootmachine_sdk::testing::{ClusterMachine, TestMachine, fail, ok};
 use bootmachine_sdk::{Cluster, CmTool, ErrorKind, Plugin, SettingValue, StateOutcome, User};
+use salt::Salt;
 
 fn release(id: &str, package_format: PackageFormat) -> Release {
     Release {

@@ -20,12 +20,12 @@ use std::time::Duration;
 
 pub use broker::{SshBroker, SshOptions};
 pub use connect::{HostKeyPolicy, Target};
-pub use russh::keys::PublicKey;
 pub use error::SshError;
 pub use identity::{Identities, NoPassphrase, PassphrasePrompt};
 pub use interactive::WindowSize;
 pub use jump::Jump;
 pub use outside::{LoginAttempt, LoginMethod, PortState};
+pub use russh::keys::PublicKey;
 pub use session::Session;
 pub use trip::{OUTPUT_CAP, Trip};
 

@@ -6,9 +6,9 @@ use bootmachine_broker::grants::Grants;
 use bootmachine_broker::origin::{Origin, OriginPattern};
 use bootmachine_broker::secrets::{Binding, SecretTable};
 use bootmachine_plugin::Plugin;
+use bootmachine_plugin::bindings::types::SettingValue;
 use bootmachine_plugin::manifest::Format;
 use bootmachine_plugin::settings::{Resolved, Value};
-use bootmachine_plugin::bindings::types::SettingValue;
 
 use crate::problem::Problem;
 
@@ -33,8 +33,12 @@ pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowe
         }
     }
     for origin in allowed {
-        let pattern: OriginPattern = origin.parse().map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
-        grants.grant(pattern).map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+        let pattern: OriginPattern = origin
+            .parse()
+            .map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+        grants
+            .grant(pattern)
+            .map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
     }
     let secrets = Arc::new(SecretTable::new());
     let mut values = Vec::new();
@@ -53,7 +57,10 @@ pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowe
                 secrets.insert(&item.setting.name, secret.clone(), Binding::origins(patterns))
             }
         };
-        values.push(SettingValue { name: item.setting.name.clone(), value });
+        values.push(SettingValue {
+            name: item.setting.name.clone(),
+            value,
+        });
     }
     Ok(Bound { values, grants, secrets })
 }
@@ -73,17 +80,34 @@ fn urls(resolved: &[Resolved]) -> Result<Vec<(String, Origin)>, Problem> {
 /// A pattern of the manifest; one with a placeholder is granted by writing the setting, and stands for nothing while that has no value.
 fn expand(plugin: &Plugin, pattern: &str, urls: &[(String, Origin)]) -> Result<Vec<(OriginPattern, bool)>, Problem> {
     let defect = |what: String| {
-        Problem::failed(format!("the plugin `{}` declares the origin `{pattern}`: {what}", plugin.manifest().name))
-            .with_hint("this is a defect of the plugin: report it to its author")
+        Problem::failed(format!(
+            "the plugin `{}` declares the origin `{pattern}`: {what}",
+            plugin.manifest().name
+        ))
+        .with_hint("this is a defect of the plugin: report it to its author")
     };
     let Some(rest) = pattern.strip_prefix('{') else {
-        return Ok(vec![(pattern.parse().map_err(|error: bootmachine_broker::origin::OriginError| defect(error.to_string()))?, false)]);
+        return Ok(vec![(
+            pattern
+                .parse()
+                .map_err(|error: bootmachine_broker::origin::OriginError| defect(error.to_string()))?,
+            false,
+        )]);
     };
-    let Some((name, port)) = rest.split_once('}') else { return Err(defect("a brace is not closed".into())) };
-    if !plugin.manifest().settings.iter().any(|setting| setting.name == name && setting.format == Format::Url) {
+    let Some((name, port)) = rest.split_once('}') else {
+        return Err(defect("a brace is not closed".into()));
+    };
+    if !plugin
+        .manifest()
+        .settings
+        .iter()
+        .any(|setting| setting.name == name && setting.format == Format::Url)
+    {
         return Err(defect(format!("there is no setting `{name}` that is a URL")));
     }
-    let Some((_, origin)) = urls.iter().find(|(known, _)| known == name) else { return Ok(Vec::new()) };
+    let Some((_, origin)) = urls.iter().find(|(known, _)| known == name) else {
+        return Ok(Vec::new());
+    };
     match port {
         "" => Ok(vec![(OriginPattern::exactly(origin), true)]),
         ":*" => Ok(vec![(OriginPattern::any_port_of(origin), true)]),

@@ -46,8 +46,10 @@ struct Pending {
 
 impl Fleet {
     /// Asks a provider whether these could be made, and makes nothing. One problem for each server that could not.
-    pub(crate) async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
-        let Some(provider) = self.providers.get(provider_name) else { return Ok(Vec::new()) };
+    pub async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
+        let Some(provider) = self.providers.get(provider_name) else {
+            return Ok(Vec::new());
+        };
         let mut specs = Vec::new();
         for name in names {
             specs.push(self.spec(name, "preflight", Vec::new(), Vec::new())?);
@@ -57,12 +59,24 @@ impl Fleet {
         })
         .await
         .map_err(|problem| problem.while_doing(&format!("provider `{provider_name}`")))?;
-        let problems = names.iter().zip(answers).filter_map(|(name, answer)| answer.err().map(|error| (name.clone(), Problem::from(error))));
+        let problems = names
+            .iter()
+            .zip(answers)
+            .filter_map(|(name, answer)| answer.err().map(|error| (name.clone(), Problem::from(error))));
         Ok(problems.collect())
     }
 
-    fn spec(&self, name: &str, token: &str, labels: Vec<bootmachine_plugin::bindings::types::Label>, user_data: Vec<u8>) -> Result<ServerSpec, Problem> {
-        let server = self.config.server(name).ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
+    fn spec(
+        &self,
+        name: &str,
+        token: &str,
+        labels: Vec<bootmachine_plugin::bindings::types::Label>,
+        user_data: Vec<u8>,
+    ) -> Result<ServerSpec, Problem> {
+        let server = self
+            .config
+            .server(name)
+            .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
         Ok(ServerSpec {
             name: name.to_owned(),
             image: server.image.value.clone(),
@@ -75,13 +89,19 @@ impl Fleet {
         })
     }
 
-    /// Makes the servers that do not exist and waits for all of them. Each order is told by itself, as soon as its server runs.
-    pub(crate) async fn boot(&self, provider_name: &str, orders: Vec<Order>, journal: &Journal) {
-        let Some(provider) = self.providers.get(provider_name) else { return };
+    /// Makes the servers that do not exist and waits for all of them. Each order is told by itself, as soon as its server runs. Returns how
+    /// many were made.
+    pub(crate) async fn boot(&self, provider_name: &str, orders: Vec<Order>, journal: &Journal) -> usize {
+        let Some(provider) = self.providers.get(provider_name) else {
+            return 0;
+        };
         let mut pending = Vec::new();
         let mut new = Vec::new();
         for order in orders {
-            self.report(Event::StageStarted { server: order.name.clone(), stage: Stage::Boot });
+            self.report(Event::StageStarted {
+                server: order.name.clone(),
+                stage: Stage::Boot,
+            });
             match order.found {
                 Some(found) => pending.push(Pending {
                     name: order.name,
@@ -94,8 +114,11 @@ impl Fleet {
                 None => new.push(order),
             }
         }
-        pending.extend(self.create(provider_name, provider, new, journal).await);
+        let made = self.create(provider_name, provider, new, journal).await;
+        let created = made.len();
+        pending.extend(made);
         self.wait(provider_name, pending).await;
+        created
     }
 
     /// One batch; what may have been carried out without our knowing is looked for before it is asked for again.
@@ -112,12 +135,23 @@ impl Fleet {
         while !open.is_empty() {
             let mut asked = Vec::new();
             for (order, spec, next_key) in open {
-                self.report(Event::Step { server: order.name.clone(), text: "asking for it".into() });
-                match journal.write(&Record::WillCreate { provider: provider_name, server: &order.name, id: &spec.token }) {
+                self.report(Event::Step {
+                    server: order.name.clone(),
+                    text: "asking for it".into(),
+                });
+                match journal.write(&Record::WillCreate {
+                    provider: provider_name,
+                    server: &order.name,
+                    id: &spec.token,
+                }) {
                     Ok(()) => asked.push((order, spec, next_key)),
                     // Without the intent on the disk nothing is asked for.
-                    Err(error) => drop(order.ready.send(Err(Problem::failed(format!("the journal can not be written: {error}"))
-                        .with_hint("is the disk full? nothing was created for it")))),
+                    Err(error) => drop(
+                        order
+                            .ready
+                            .send(Err(Problem::failed(format!("the journal can not be written: {error}"))
+                                .with_hint("is the disk full? nothing was created for it"))),
+                    ),
                 }
             }
             let specs: Vec<ServerSpec> = asked.iter().map(|(_, spec, _)| spec.clone()).collect();
@@ -126,17 +160,26 @@ impl Fleet {
                 Err(error) => {
                     // A plugin that broke down in the middle leaves open what it had done.
                     let mut problem = Problem::from(error);
-                    problem.kind = if problem.kind == bootmachine_broker::ErrorKind::Failed { bootmachine_broker::ErrorKind::Unavailable } else { problem.kind };
+                    problem.kind = if problem.kind == bootmachine_broker::ErrorKind::Failed {
+                        bootmachine_broker::ErrorKind::Unavailable
+                    } else {
+                        problem.kind
+                    };
                     specs.iter().map(|_| Err(problem.clone())).collect()
                 }
             };
-            let doubtful = answers.iter().any(|answer| answer.as_ref().is_err_and(|problem| problem.kind.is_transient()));
+            let doubtful = answers
+                .iter()
+                .any(|answer| answer.as_ref().is_err_and(|problem| problem.kind.is_transient()));
             let there = if doubtful { self.list(provider_name).await } else { Ok(Vec::new()) };
             open = Vec::new();
             let mut wait = std::time::Duration::ZERO;
+            let mut again = Vec::new();
             for ((order, spec, next_key), answer) in asked.into_iter().zip(answers) {
                 let carried_out = there.as_ref().ok().and_then(|there| {
-                    there.iter().find(|found| labels::value(&found.server.labels, labels::ID) == Some(&spec.token))
+                    there
+                        .iter()
+                        .find(|found| labels::value(&found.server.labels, labels::ID) == Some(&spec.token))
                 });
                 let answer = match (answer, carried_out) {
                     (Err(_), Some(found)) => Ok(found.server.clone()),
@@ -144,7 +187,12 @@ impl Fleet {
                 };
                 match answer {
                     Ok(server) => {
-                        journal.note(&Record::Created { provider: provider_name, server: &order.name, id: &spec.token, provider_id: &server.id });
+                        journal.note(&Record::Created {
+                            provider: provider_name,
+                            server: &order.name,
+                            id: &spec.token,
+                            provider_id: &server.id,
+                        });
                         made.push(Pending {
                             name: order.name,
                             id: Some(spec.token),
@@ -156,18 +204,41 @@ impl Fleet {
                     }
                     Err(problem) if problem.kind.is_transient() && there.is_ok() && attempt < self.timing.retries => {
                         wait = wait.max(problem.retry_after().unwrap_or_default());
-                        self.report(Event::Retry { subject: order.name.clone(), reason: problem.message, seconds: self.timing.retry_delay.as_secs_f64() });
+                        again.push((order.name.clone(), problem.message));
                         open.push((order, spec, next_key));
                     }
-                    Err(problem) => {
-                        journal.note(&Record::NotCreated { provider: provider_name, server: &order.name, id: &spec.token, reason: &problem.message });
+                    Err(mut problem) => {
+                        if problem.kind.is_transient() {
+                            problem = problem.with_next_step(match &there {
+                                Ok(_) => format!("it was asked for {} times; `bootmachine up` tries again", attempt + 1),
+                                Err(_) => "whether it was made is open: `bootmachine up` looks before it makes anything".to_owned(),
+                            });
+                        }
+                        journal.note(&Record::NotCreated {
+                            provider: provider_name,
+                            server: &order.name,
+                            id: &spec.token,
+                            reason: &problem.message,
+                        });
                         drop(order.ready.send(Err(problem)));
                     }
                 }
             }
             if !open.is_empty() {
-                let delay = self.timing.retry_delay.saturating_mul(1 << attempt.min(6)).min(self.timing.retry_longest);
-                tokio::time::sleep(delay.max(wait)).await;
+                let delay = self
+                    .timing
+                    .retry_delay
+                    .saturating_mul(1 << attempt.min(6))
+                    .min(self.timing.retry_longest);
+                let delay = delay.max(wait);
+                for (subject, reason) in again {
+                    self.report(Event::Retry {
+                        subject,
+                        reason,
+                        seconds: delay.as_secs_f64(),
+                    });
+                }
+                tokio::time::sleep(delay).await;
                 attempt += 1;
             }
         }
@@ -213,7 +284,10 @@ impl Fleet {
                 });
                 match self.judge(provider_name, found, &mut waiting) {
                     Some(Ok(server)) => {
-                        let booted = Booted { server, next_key: waiting.next_key };
+                        let booted = Booted {
+                            server,
+                            next_key: waiting.next_key,
+                        };
                         drop(waiting.ready.send(Ok(booted)));
                     }
                     Some(Err(problem)) => drop(waiting.ready.send(Err(problem))),
@@ -231,11 +305,17 @@ impl Fleet {
     fn judge(&self, provider_name: &str, found: Option<&Found>, waiting: &mut Pending) -> Option<Result<Server, Problem>> {
         let limit = self.config.limits.boot_timeout;
         let late = waiting.since.elapsed() > limit;
-        let again = format!("`bootmachine destroy {}` removes it; then `bootmachine up` makes it anew", waiting.name);
+        let again = format!(
+            "`bootmachine destroy {}` removes it; then `bootmachine up` makes it anew",
+            waiting.name
+        );
         let Some(found) = found else {
             return late.then(|| {
-                Err(Problem::unavailable(format!("the provider `{provider_name}` accepted it and has not listed it for {} s", limit.as_secs()))
-                    .with_hint("look at the provider's own console; `bootmachine up` looks again"))
+                Err(Problem::unavailable(format!(
+                    "the provider `{provider_name}` accepted it and has not listed it for {} s",
+                    limit.as_secs()
+                ))
+                .with_hint("look at the provider's own console; `bootmachine up` looks again"))
             });
         };
         let server = &found.server;
@@ -250,10 +330,15 @@ impl Fleet {
         };
         if late {
             return Some(Err(Problem::unavailable(format!("after {} s it is still {text}", limit.as_secs()))
-                .with_hint(format!("`bootmachine up` goes on waiting; {again}; `[limits] boot-timeout` sets how long to wait"))));
+                .with_hint(format!(
+                    "`bootmachine up` goes on waiting; {again}; `[limits] boot-timeout` sets how long to wait"
+                ))));
         }
         if text != waiting.shown {
-            self.report(Event::Step { server: waiting.name.clone(), text: text.clone() });
+            self.report(Event::Step {
+                server: waiting.name.clone(),
+                text: text.clone(),
+            });
             waiting.shown = text;
         }
         None

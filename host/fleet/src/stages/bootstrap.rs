@@ -14,11 +14,18 @@ use crate::retry::transient;
 impl Fleet {
     /// What the machine runs, by its distro plugin. An image of another distribution is refused.
     pub(crate) async fn identify(&self, name: &str, login: &Login) -> Result<Release, Problem> {
-        let config = self.config.server(name).ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
+        let config = self
+            .config
+            .server(name)
+            .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
         let Some(distro) = self.distros.get(&config.distro.value) else {
             return Err(Problem::failed(format!("there is no distro `{}`", config.distro.value)));
         };
-        let read = |program: &str, argument: &str| Command { program: program.into(), arguments: vec![argument.into()], ..Command::default() };
+        let read = |program: &str, argument: &str| Command {
+            program: program.into(),
+            arguments: vec![argument.into()],
+            ..Command::default()
+        };
         let os_release = login.session.run(read("cat", "/etc/os-release")).await?;
         let machine = login.session.run(read("uname", "-m")).await?;
         if os_release.status != 0 {
@@ -30,14 +37,29 @@ impl Fleet {
         if let Some(release) = distro.identify(&text, &architecture).await? {
             return Ok(release);
         }
-        let runs = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("something else").trim_matches(['"', '\'']);
-        Err(Problem::new(ErrorKind::InvalidSetting, format!("the image `{}` runs {runs}, and the configuration says `{}`", config.image.value, config.distro.value))
-            .with_hint(format!("change `distro` or `image` of `{name}`; `bootmachine images` lists the images")))
+        let runs = text
+            .lines()
+            .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+            .unwrap_or("something else")
+            .trim_matches(['"', '\'']);
+        Err(Problem::new(
+            ErrorKind::InvalidSetting,
+            format!(
+                "the image `{}` runs {runs}, and the configuration says `{}`",
+                config.image.value, config.distro.value
+            ),
+        )
+        .with_hint(format!(
+            "change `distro` or `image` of `{name}`; `bootmachine images` lists the images"
+        )))
     }
 
     /// Package index, upgrade, essentials, and a reboot where that asks for one.
     pub(crate) async fn bootstrap(&self, name: &str, login: &Login, release: &Release) -> Result<String, Problem> {
-        let config = self.config.server(name).ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
+        let config = self
+            .config
+            .server(name)
+            .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
         let distro = &self.distros[&config.distro.value];
         let wanted = &self.config.bootstrap;
         let preparation = Preparation {
@@ -52,7 +74,10 @@ impl Fleet {
         })
         .await?;
         if outcome.reboot_required {
-            self.report(Event::Step { server: name.to_owned(), text: "rebooting".into() });
+            self.report(Event::Step {
+                server: name.to_owned(),
+                text: "rebooting".into(),
+            });
             login.session.reboot().await?;
         }
         Ok(match (outcome.changed, outcome.reboot_required) {

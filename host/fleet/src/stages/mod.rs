@@ -19,10 +19,16 @@ impl Fleet {
     /// What every other member needs to know of a server.
     pub(crate) fn member(&self, name: &str, server: Option<&Server>) -> Member {
         let addresses = |scope: AddressScope| {
-            let addresses = server.into_iter().flat_map(|server| &server.addresses).filter(move |address| address.scope == scope);
+            let addresses = server
+                .into_iter()
+                .flat_map(|server| &server.addresses)
+                .filter(move |address| address.scope == scope);
             addresses.map(|address| address.ip.clone()).collect::<Vec<_>>()
         };
-        let roles = self.config.server(name).map(|server| server.roles.iter().map(|role| role.value.clone()).collect());
+        let roles = self
+            .config
+            .server(name)
+            .map(|server| server.roles.iter().map(|role| role.value.clone()).collect());
         Member {
             name: name.to_owned(),
             roles: roles.unwrap_or_default(),
@@ -52,9 +58,19 @@ impl Fleet {
         login: &Login,
         release: &bootmachine_plugin::bindings::system::Release,
     ) -> Result<Machine, Problem> {
-        let config = self.config.server(name).ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
-        let distro = self.distros.get(&config.distro.value).ok_or_else(|| Problem::failed(format!("there is no distro `{}`", config.distro.value)))?;
-        let private = server.addresses.iter().find(|address| address.scope == AddressScope::Private).or_else(|| server.addresses.first());
+        let config = self
+            .config
+            .server(name)
+            .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
+        let distro = self
+            .distros
+            .get(&config.distro.value)
+            .ok_or_else(|| Problem::failed(format!("there is no distro `{}`", config.distro.value)))?;
+        let private = server
+            .addresses
+            .iter()
+            .find(|address| address.scope == AddressScope::Private)
+            .or_else(|| server.addresses.first());
         Ok(Machine {
             name: name.to_owned(),
             roles: config.roles.iter().map(|role| role.value.clone()).collect(),

@@ -49,16 +49,24 @@ impl Fleet {
         machines: Vec<Machine>,
         cluster: &Cluster,
     ) -> Result<(Login, String), Problem> {
-        self.script(login, KEEP).await.map_err(|problem| problem.while_doing("its SSH settings could not be kept aside"))?;
+        self.script(login, KEEP)
+            .await
+            .map_err(|problem| problem.while_doing("its SSH settings could not be kept aside"))?;
         let attempts = self.config.cm.attempts.max(1);
         let mut attempt = 0;
         let report = loop {
             attempt += 1;
             if attempts > 1 {
-                self.report(Event::Step { server: name.to_owned(), text: format!("attempt {attempt} of {attempts}") });
+                self.report(Event::Step {
+                    server: name.to_owned(),
+                    text: format!("attempt {attempt} of {attempts}"),
+                });
             }
             let report = transient(self.reporter.as_ref(), name, &self.timing, || async {
-                let mut reports = self.cm.provision(self.listener(name), machines.clone(), cluster, &[name.to_owned()]).await?;
+                let mut reports = self
+                    .cm
+                    .provision(self.listener(name), machines.clone(), cluster, &[name.to_owned()])
+                    .await?;
                 reports.pop().ok_or_else(|| Problem::failed("the CM tool reported nothing"))
             })
             .await;
@@ -91,10 +99,15 @@ impl Fleet {
                 if !locked_out {
                     return Err(cause);
                 }
-                self.report(Event::Step { server: name.to_owned(), text: "putting the SSH and firewall settings back".into() });
+                self.report(Event::Step {
+                    server: name.to_owned(),
+                    text: "putting the SSH and firewall settings back".into(),
+                });
                 match self.script(login, RESTORE).await {
                     Ok(()) => Err(cause.while_doing("no new login worked, so the SSH and firewall settings were put back")),
-                    Err(restoring) => Err(cause.while_doing(&format!("no new login worked, and putting the settings back failed, too ({restoring})"))),
+                    Err(restoring) => Err(cause.while_doing(&format!(
+                        "no new login worked, and putting the settings back failed, too ({restoring})"
+                    ))),
                 }
             }
         }
@@ -102,12 +115,21 @@ impl Fleet {
 
     /// Runs a script of ours as root; an error with its words where it fails.
     pub(crate) async fn script(&self, login: &Login, script: &str) -> Result<(), Problem> {
-        let command = Command { program: "sh".into(), arguments: vec!["-s".into()], stdin: Some(script.into()), ..Command::default() };
+        let command = Command {
+            program: "sh".into(),
+            arguments: vec!["-s".into()],
+            stdin: Some(script.into()),
+            ..Command::default()
+        };
         let output = login.session.run(command).await?;
         if output.status == 0 {
             return Ok(());
         }
-        Err(Problem::failed(format!("status {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
+        Err(Problem::failed(format!(
+            "status {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )))
     }
 }
 
@@ -118,7 +140,10 @@ fn has_failures(report: &Report) -> bool {
 /// The first failing state in the tool's own words, and how many more there are.
 fn failures(report: &Report, tool: &str) -> Problem {
     let failed: Vec<_> = report.states.iter().filter(|state| state.outcome == StateOutcome::Failed).collect();
-    let first = failed.first().map(|state| format!("`{}`: {}", state.id, state.comment.trim())).unwrap_or_default();
+    let first = failed
+        .first()
+        .map(|state| format!("`{}`: {}", state.id, state.comment.trim()))
+        .unwrap_or_default();
     let more = match failed.len() {
         0 | 1 => String::new(),
         count => format!(" (and {} more)", count - 1),
@@ -133,5 +158,9 @@ fn summary(report: &Report) -> String {
         0 => String::new(),
         skipped => format!(", {skipped} skipped"),
     };
-    format!("{} changed, {} as they should be{skipped}", count(StateOutcome::Changed), count(StateOutcome::Unchanged))
+    format!(
+        "{} changed, {} as they should be{skipped}",
+        count(StateOutcome::Changed),
+        count(StateOutcome::Unchanged)
+    )
 }

@@ -54,7 +54,10 @@ impl Fleet {
                 ));
             }
             if problem.message != shown {
-                self.report(Event::Step { server: name.to_owned(), text: format!("knocking: {}", problem.message) });
+                self.report(Event::Step {
+                    server: name.to_owned(),
+                    text: format!("knocking: {}", problem.message),
+                });
                 shown = problem.message;
             }
             tokio::time::sleep(self.timing.reach).await;
@@ -67,11 +70,17 @@ impl Fleet {
         if !keys.is_empty() {
             return Ok(keys);
         }
-        let unknown = Problem::new(ErrorKind::PermissionDenied, "its host key is not known, and bootmachine accepts none unseen").with_hint(format!(
+        let unknown = Problem::new(
+            ErrorKind::PermissionDenied,
+            "its host key is not known, and bootmachine accepts none unseen",
+        )
+        .with_hint(format!(
             "the label `{}` at the provider is gone and so is .bootmachine/pins.json: `bootmachine destroy {name}` and boot it again",
             labels::HOST_KEY
         ));
-        let Some(provider) = self.providers.get(provider) else { return Err(unknown) };
+        let Some(provider) = self.providers.get(provider) else {
+            return Err(unknown);
+        };
         let console = provider.console_output(&server.id).await.unwrap_or_default();
         let keys = keys_on_console(&console);
         if keys.is_empty() { Err(unknown) } else { Ok(keys) }
@@ -79,7 +88,10 @@ impl Fleet {
 
     /// cloud-init may still hold locks and change users. Its absence is fine; so is status 2, which means that it recovered from something.
     async fn first_boot_ended(&self, name: &str, login: &Login) -> Result<(), Problem> {
-        self.report(Event::Step { server: name.to_owned(), text: "waiting for its first boot to end".into() });
+        self.report(Event::Step {
+            server: name.to_owned(),
+            text: "waiting for its first boot to end".into(),
+        });
         let wait = Command {
             program: "cloud-init".into(),
             arguments: vec!["status".into(), "--wait".into(), "--long".into()],
@@ -97,7 +109,14 @@ impl Fleet {
         }
     }
 
-    async fn change_host_key(&self, name: &str, provider: &str, server: &Server, login: Login, next_key: Option<KeyPair>) -> Result<Login, Problem> {
+    async fn change_host_key(
+        &self,
+        name: &str,
+        provider: &str,
+        server: &Server,
+        login: Login,
+        next_key: Option<KeyPair>,
+    ) -> Result<Login, Problem> {
         let shown = login.session.host_key().map(|key| without_comment(&keys::public_line(&key)));
         let announced = labels::value(&server.labels, labels::NEXT_HOST_KEY);
         if announced.is_some() && shown.as_deref() == announced {
@@ -110,13 +129,22 @@ impl Fleet {
             // Changed and said so, or never ours: a machine without an injected key keeps the one it made itself.
             return Ok(login);
         }
-        self.report(Event::Step { server: name.to_owned(), text: "changing its host key".into() });
+        self.report(Event::Step {
+            server: name.to_owned(),
+            text: "changing its host key".into(),
+        });
         let next = match next_key {
             Some(next) => next,
             None => {
                 // The key that was announced went with the run that made it.
                 let next = keys::generate("bootmachine").map_err(|error| Problem::failed(error.to_string()))?;
-                self.announce_host_key(provider, server, &shown.clone().unwrap_or_default(), &without_comment(&next.public_line)).await?;
+                self.announce_host_key(
+                    provider,
+                    server,
+                    &shown.clone().unwrap_or_default(),
+                    &without_comment(&next.public_line),
+                )
+                .await?;
                 next
             }
         };
@@ -129,8 +157,20 @@ impl Fleet {
             group: "root".into(),
         };
         login.session.write_file(write(&next.private_pem, HOST_KEY_FILE, 0o600)).await?;
-        login.session.write_file(write(&format!("{}\n", next.public_line.trim()), &format!("{HOST_KEY_FILE}.pub"), 0o644)).await?;
-        let reload = Command { program: "sh".into(), arguments: vec!["-s".into()], stdin: Some(RELOAD_SSHD.into()), ..Command::default() };
+        login
+            .session
+            .write_file(write(
+                &format!("{}\n", next.public_line.trim()),
+                &format!("{HOST_KEY_FILE}.pub"),
+                0o644,
+            ))
+            .await?;
+        let reload = Command {
+            program: "sh".into(),
+            arguments: vec!["-s".into()],
+            stdin: Some(RELOAD_SSHD.into()),
+            ..Command::default()
+        };
         let output = login.session.run(reload.clone()).await?;
         let outcome = if output.status == 0 {
             let fresh = self.target(server, name, Door::Fresh, std::slice::from_ref(&next.public))?;
@@ -145,10 +185,20 @@ impl Fleet {
             }
             Err(problem) => {
                 if let Some(before) = before {
-                    login.session.write_file(File { content: before, ..write("", HOST_KEY_FILE, 0o600) }).await?;
+                    login
+                        .session
+                        .write_file(File {
+                            content: before,
+                            ..write("", HOST_KEY_FILE, 0o600)
+                        })
+                        .await?;
                     login.session.run(reload).await?;
                 }
-                Err(problem.while_doing("its host key could not be changed and is as it was"))
+                Err(problem
+                    .while_doing("its host key could not be changed and is as it was")
+                    .with_next_step(format!(
+                        "`bootmachine ssh {name}` and look at `systemctl status sshd ssh` and `sshd -t`; `bootmachine up` tries it again"
+                    )))
             }
         }
     }
@@ -157,19 +207,35 @@ impl Fleet {
         self.pins
             .set(provider, &server.id, vec![now.to_owned(), next.to_owned()])
             .map_err(|error| Problem::failed(format!("the pinned host keys can not be written: {error}")))?;
-        self.set_labels(provider, server, &[labels::label(labels::NEXT_HOST_KEY, next)]).await
+        self.set_labels(provider, server, &[labels::label(labels::NEXT_HOST_KEY, next)])
+            .await
     }
 
     async fn settle_host_key(&self, provider: &str, server: &Server, key: &str) -> Result<(), Problem> {
         self.pins
             .set(provider, &server.id, vec![key.to_owned()])
             .map_err(|error| Problem::failed(format!("the pinned host keys can not be written: {error}")))?;
-        self.set_labels(provider, server, &[labels::label(labels::HOST_KEY, key), labels::label(labels::NEXT_HOST_KEY, "")]).await
+        self.set_labels(
+            provider,
+            server,
+            &[labels::label(labels::HOST_KEY, key), labels::label(labels::NEXT_HOST_KEY, "")],
+        )
+        .await
     }
 
-    async fn set_labels(&self, provider: &str, server: &Server, labels: &[bootmachine_plugin::bindings::types::Label]) -> Result<(), Problem> {
-        let Some(plugin) = self.providers.get(provider) else { return Ok(()) };
-        crate::retry::transient(self.reporter.as_ref(), provider, &self.timing, || async { Ok(plugin.set_labels(&server.id, labels).await?) }).await
+    async fn set_labels(
+        &self,
+        provider: &str,
+        server: &Server,
+        labels: &[bootmachine_plugin::bindings::types::Label],
+    ) -> Result<(), Problem> {
+        let Some(plugin) = self.providers.get(provider) else {
+            return Ok(());
+        };
+        crate::retry::transient(self.reporter.as_ref(), provider, &self.timing, || async {
+            Ok(plugin.set_labels(&server.id, labels).await?)
+        })
+        .await
     }
 }
 
@@ -177,10 +243,21 @@ impl Fleet {
 fn keys_on_console(console: &str) -> Vec<PublicKey> {
     const BEGIN: &str = "-----BEGIN SSH HOST KEY KEYS-----";
     const END: &str = "-----END SSH HOST KEY KEYS-----";
-    let Some((_, rest)) = console.rsplit_once(BEGIN) else { return Vec::new() };
-    let Some((block, _)) = rest.split_once(END) else { return Vec::new() };
+    let Some((_, rest)) = console.rsplit_once(BEGIN) else {
+        return Vec::new();
+    };
+    let Some((block, _)) = rest.split_once(END) else {
+        return Vec::new();
+    };
     // Kernels put their time stamps in front of what is written to the console.
-    block.lines().filter_map(|line| line.find("ssh-ed25519 ").or_else(|| line.find("ecdsa-sha2-")).and_then(|at| keys::parse_public(&line[at..]).ok())).collect()
+    block
+        .lines()
+        .filter_map(|line| {
+            line.find("ssh-ed25519 ")
+                .or_else(|| line.find("ecdsa-sha2-"))
+                .and_then(|at| keys::parse_public(&line[at..]).ok())
+        })
+        .collect()
 }
 
 #[cfg(test)]

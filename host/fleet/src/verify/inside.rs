@@ -11,11 +11,22 @@ use crate::verify::sysctl::DEMANDS;
 use crate::verify::{Check, Finding};
 
 /// Timers by which distributions' own tools install updates; one of them running is enough.
-const UPDATE_TIMERS: [&str; 5] =
-    ["apt-daily-upgrade.timer", "dnf5-automatic.timer", "dnf-automatic.timer", "dnf-automatic-install.timer", "bootmachine-upgrade.timer"];
+const UPDATE_TIMERS: [&str; 5] = [
+    "apt-daily-upgrade.timer",
+    "dnf5-automatic.timer",
+    "dnf-automatic.timer",
+    "dnf-automatic-install.timer",
+    "bootmachine-upgrade.timer",
+];
 
 /// Services that keep the clock.
-const TIME_SERVICES: [&str; 5] = ["chronyd.service", "chrony.service", "systemd-timesyncd.service", "ntpd.service", "ntpsec.service"];
+const TIME_SERVICES: [&str; 5] = [
+    "chronyd.service",
+    "chrony.service",
+    "systemd-timesyncd.service",
+    "ntpd.service",
+    "ntpsec.service",
+];
 
 impl Fleet {
     pub(super) async fn from_inside(&self, login: &Login) -> Result<Vec<Check>, Problem> {
@@ -48,7 +59,11 @@ impl Fleet {
         checks.push(one_active("updates come by themselves", "CIS 1.2.2.1", &UPDATE_TIMERS, &timers));
         let mut clock = one_active("the clock is kept", "CIS 2.3.1.1", &TIME_SERVICES, &clocks);
         if container {
-            clock = Check { finding: Finding::NotApplicable, found: "a container has its host's clock".into(), ..clock };
+            clock = Check {
+                finding: Finding::NotApplicable,
+                found: "a container has its host's clock".into(),
+                ..clock
+            };
         }
         checks.push(clock);
         Ok(checks)
@@ -63,7 +78,11 @@ impl Fleet {
             .map(|words| {
                 let mut arguments = vec!["-c".to_owned(), WRAPPER.to_owned(), "sh".to_owned()];
                 arguments.extend(words.into_iter().map(str::to_owned));
-                Step::Run(Command { program: "sh".into(), arguments, ..Command::default() })
+                Step::Run(Command {
+                    program: "sh".into(),
+                    arguments,
+                    ..Command::default()
+                })
             })
             .collect();
         let outcomes = login.session.run_all(steps).await?;
@@ -84,7 +103,13 @@ impl Fleet {
             settings.entry(key.to_ascii_lowercase()).or_default().push(value.trim().to_owned());
         }
         if output.status != 0 {
-            return vec![Check::new("sshd: its settings", "sshd(8): -T", "readable", complaint(output), false)];
+            return vec![Check::new(
+                "sshd: its settings",
+                "sshd(8): -T",
+                "readable",
+                complaint(output),
+                false,
+            )];
         }
         let found = |key: &str| settings.get(key).map_or_else(|| "not set".to_owned(), |values| values.join(" "));
         let demand = |name: &str, expected: &str, source: &'static str| {
@@ -93,7 +118,11 @@ impl Fleet {
             Check::new(format!("sshd: {name}"), source, expected, found, ok)
         };
         let mut checks = vec![
-            demand("Port", &self.config.ssh.port.value.to_string(), "sshd_config(5): Port; bootmachine.toml"),
+            demand(
+                "Port",
+                &self.config.ssh.port.value.to_string(),
+                "sshd_config(5): Port; bootmachine.toml",
+            ),
             demand("PermitRootLogin", "no", "CIS 5.1.20"),
             demand("PasswordAuthentication", "no", "sshd_config(5): PasswordAuthentication"),
             demand("KbdInteractiveAuthentication", "no", "sshd_config(5): KbdInteractiveAuthentication"),
@@ -102,21 +131,49 @@ impl Fleet {
             demand("X11Forwarding", "no", "sshd_config(5): X11Forwarding"),
         ];
         let tries = found("maxauthtries");
-        checks.push(Check::new("sshd: MaxAuthTries", "CIS 5.1.16", "at most 4", &tries, tries.parse::<u32>().is_ok_and(|tries| tries <= 4)));
-        let mut allowed: Vec<String> = settings.get("allowusers").into_iter().flatten().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect();
+        checks.push(Check::new(
+            "sshd: MaxAuthTries",
+            "CIS 5.1.16",
+            "at most 4",
+            &tries,
+            tries.parse::<u32>().is_ok_and(|tries| tries <= 4),
+        ));
+        let mut allowed: Vec<String> = settings
+            .get("allowusers")
+            .into_iter()
+            .flatten()
+            .flat_map(|line| line.split_whitespace())
+            .map(str::to_owned)
+            .collect();
         let mut wanted: Vec<String> = self.config.users.iter().map(|user| user.name.value.clone()).collect();
         allowed.sort();
         wanted.sort();
-        let shown = if allowed.is_empty() { "everybody".to_owned() } else { allowed.join(" ") };
-        checks.push(Check::new("sshd: AllowUsers", "CIS 5.1.4; bootmachine.toml", wanted.join(" "), shown, allowed == wanted));
+        let shown = if allowed.is_empty() {
+            "everybody".to_owned()
+        } else {
+            allowed.join(" ")
+        };
+        checks.push(Check::new(
+            "sshd: AllowUsers",
+            "CIS 5.1.4; bootmachine.toml",
+            wanted.join(" "),
+            shown,
+            allowed == wanted,
+        ));
         checks
     }
 
     /// The operator's people: there, by key alone, and nobody else by a password.
     async fn accounts(&self, login: &Login, passwd: &str, shadow: &str) -> Result<Vec<Check>, Problem> {
-        let hashes: BTreeMap<&str, &str> = shadow.lines().filter_map(|line| line.split_once(':')).map(|(name, rest)| (name, rest.split(':').next().unwrap_or(""))).collect();
-        let homes: BTreeMap<&str, &str> =
-            passwd.lines().filter_map(|line| Some((line.split(':').next()?, line.split(':').nth(5)?))).collect();
+        let hashes: BTreeMap<&str, &str> = shadow
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, rest)| (name, rest.split(':').next().unwrap_or("")))
+            .collect();
+        let homes: BTreeMap<&str, &str> = passwd
+            .lines()
+            .filter_map(|line| Some((line.split(':').next()?, line.split(':').nth(5)?)))
+            .collect();
         let open: Vec<&str> = hashes.iter().filter(|(_, hash)| !locked(hash)).map(|(name, _)| *name).collect();
         let mut checks = vec![Check::new(
             "accounts with a password",
@@ -125,20 +182,45 @@ impl Fleet {
             if open.is_empty() { "none".to_owned() } else { open.join(" ") },
             open.is_empty(),
         )];
-        let present: Vec<&bootmachine_config::User> = self.config.users.iter().filter(|user| homes.contains_key(user.name.value.as_str())).collect();
-        let missing: Vec<&str> = self.config.users.iter().map(|user| user.name.value.as_str()).filter(|name| !homes.contains_key(name)).collect();
+        let present: Vec<&bootmachine_config::User> = self
+            .config
+            .users
+            .iter()
+            .filter(|user| homes.contains_key(user.name.value.as_str()))
+            .collect();
+        let missing: Vec<&str> = self
+            .config
+            .users
+            .iter()
+            .map(|user| user.name.value.as_str())
+            .filter(|name| !homes.contains_key(name))
+            .collect();
         checks.push(Check::new(
             "the operator's accounts",
             "bootmachine.toml: [[users]]",
             "there",
-            if missing.is_empty() { "there".to_owned() } else { format!("missing: {}", missing.join(" ")) },
+            if missing.is_empty() {
+                "there".to_owned()
+            } else {
+                format!("missing: {}", missing.join(" "))
+            },
             missing.is_empty(),
         ));
-        let paths: Vec<String> = present.iter().map(|user| format!("{}/.ssh/authorized_keys", homes[user.name.value.as_str()])).collect();
-        let files = self.ask(login, paths.iter().map(|path| vec!["cat", path.as_str()]).collect()).await?;
+        let paths: Vec<String> = present
+            .iter()
+            .map(|user| format!("{}/.ssh/authorized_keys", homes[user.name.value.as_str()]))
+            .collect();
+        let files = self
+            .ask(login, paths.iter().map(|path| vec!["cat", path.as_str()]).collect())
+            .await?;
         for (user, file) in present.iter().zip(files) {
             let said = text(&file);
-            let mut found: Vec<String> = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(bare_key).collect();
+            let mut found: Vec<String> = said
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(bare_key)
+                .collect();
             let mut wanted: Vec<String> = user.keys.iter().map(|key| bare_key(key.value.as_str())).collect();
             found.sort();
             wanted.sort();
@@ -150,7 +232,13 @@ impl Fleet {
                 (0, lacking) => format!("{lacking} key(s) missing"),
                 (extra, lacking) => format!("{extra} key(s) more, {lacking} missing"),
             };
-            checks.push(Check::new(format!("keys of `{}`", user.name.value), "bootmachine.toml: keys", format!("{} key(s)", wanted.len()), shown, extra + lacking == 0));
+            checks.push(Check::new(
+                format!("keys of `{}`", user.name.value),
+                "bootmachine.toml: keys",
+                format!("{} key(s)", wanted.len()),
+                shown,
+                extra + lacking == 0,
+            ));
         }
         Ok(checks)
     }
@@ -174,7 +262,13 @@ fn unwrapped(mut output: Output) -> Output {
 
 fn complaint(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing").trim().to_owned();
+    let last = said
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("nothing")
+        .trim()
+        .to_owned();
     format!("status {}: {last}", output.status)
 }
 
@@ -186,7 +280,10 @@ fn locked(hash: &str) -> bool {
 /// Algorithm and key, without options and comment.
 fn bare_key(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
-    match words.iter().position(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-")) {
+    match words
+        .iter()
+        .position(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"))
+    {
         Some(at) => words[at..].iter().take(2).copied().collect::<Vec<_>>().join(" "),
         None => line.to_owned(),
     }
@@ -209,36 +306,60 @@ fn firewall(rules: &Output, boot: &Output) -> Vec<Check> {
                 _ => "",
             };
         }
-        if words.windows(2).any(|pair| pair == ["hook", "input"]) && words.windows(2).any(|pair| pair[0] == "policy" && pair[1].trim_end_matches(';') == "drop") {
+        if words.windows(2).any(|pair| pair == ["hook", "input"])
+            && words
+                .windows(2)
+                .any(|pair| pair[0] == "policy" && pair[1].trim_end_matches(';') == "drop")
+        {
             ipv4 |= matches!(family, "ip" | "inet");
             ipv6 |= matches!(family, "ip6" | "inet");
         }
     }
     let check = |version: &str, dropped: bool| {
-        Check::new(format!("firewall: {version} that nobody let in"), SOURCE, "drop", if dropped { "drop" } else { "accept" }, dropped)
+        Check::new(
+            format!("firewall: {version} that nobody let in"),
+            SOURCE,
+            "drop",
+            if dropped { "drop" } else { "accept" },
+            dropped,
+        )
     };
     let enabled = text(boot).trim().to_owned();
-    let at_boot = Check::new("firewall: after a reboot", "CIS 4.2.9", "enabled", if enabled.is_empty() { complaint(boot) } else { enabled.clone() }, enabled == "enabled");
+    let at_boot = Check::new(
+        "firewall: after a reboot",
+        "CIS 4.2.9",
+        "enabled",
+        if enabled.is_empty() { complaint(boot) } else { enabled.clone() },
+        enabled == "enabled",
+    );
     vec![check("IPv4", ipv4), check("IPv6", ipv6), at_boot]
 }
 
 fn kernel(output: &Output, container: bool) -> Vec<Check> {
     let said = text(output);
-    let found: BTreeMap<&str, &str> = said.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim())).collect();
+    let found: BTreeMap<&str, &str> = said
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .collect();
     DEMANDS
         .iter()
         .map(|demand| {
             let expected = demand.values.join(" or ");
             if container && !demand.network {
                 let check = Check::new(demand.key, demand.source, expected, "a container has its host's kernel", true);
-                return Check { finding: Finding::NotApplicable, ..check };
+                return Check {
+                    finding: Finding::NotApplicable,
+                    ..check
+                };
             }
             match found.get(demand.key) {
                 Some(value) => Check::new(demand.key, demand.source, expected, *value, demand.values.contains(value)),
                 // A kernel without IPv6 has no such setting, and nothing to protect.
-                None if demand.key.starts_with("net.ipv6.") => {
-                    Check { finding: Finding::NotApplicable, ..Check::new(demand.key, demand.source, expected, "no IPv6 here", true) }
-                }
+                None if demand.key.starts_with("net.ipv6.") => Check {
+                    finding: Finding::NotApplicable,
+                    ..Check::new(demand.key, demand.source, expected, "no IPv6 here", true)
+                },
                 None => Check::new(demand.key, demand.source, expected, "no such setting", false),
             }
         })
@@ -248,8 +369,17 @@ fn kernel(output: &Output, container: bool) -> Vec<Check> {
 /// `systemctl is-active` answers one word a unit.
 fn one_active(name: &str, source: &'static str, units: &[&str], output: &Output) -> Check {
     let said = text(output);
-    let active: Vec<&str> = units.iter().zip(said.lines()).filter(|(_, state)| state.trim() == "active").map(|(unit, _)| *unit).collect();
-    let found = if active.is_empty() { "nothing does".to_owned() } else { active.join(" ") };
+    let active: Vec<&str> = units
+        .iter()
+        .zip(said.lines())
+        .filter(|(_, state)| state.trim() == "active")
+        .map(|(unit, _)| *unit)
+        .collect();
+    let found = if active.is_empty() {
+        "nothing does".to_owned()
+    } else {
+        active.join(" ")
+    };
     Check::new(name, source, "a running service", found, !active.is_empty())
 }
 
@@ -258,11 +388,19 @@ mod tests {
     use super::*;
 
     fn output(status: u32, stdout: &str) -> Output {
-        Output { status, stdout: stdout.into(), ..Output::default() }
+        Output {
+            status,
+            stdout: stdout.into(),
+            ..Output::default()
+        }
     }
 
     fn lines(checks: &[Check]) -> String {
-        checks.iter().map(|check| format!("{:?} {}: {} ({})", check.finding, check.name, check.found, check.expected)).collect::<Vec<_>>().join("\n")
+        checks
+            .iter()
+            .map(|check| format!("{:?} {}: {} ({})", check.finding, check.name, check.found, check.expected))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -281,7 +419,12 @@ mod tests {
         ");
         // A forward chain that drops protects nobody from what comes in.
         let forward = "table inet filter {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n";
-        assert!(firewall(&output(0, forward), &output(0, "enabled")).iter().take(2).all(|check| check.finding == Finding::Failed));
+        assert!(
+            firewall(&output(0, forward), &output(0, "enabled"))
+                .iter()
+                .take(2)
+                .all(|check| check.finding == Finding::Failed)
+        );
     }
 
     #[test]
@@ -297,13 +440,20 @@ mod tests {
 
     #[test]
     fn the_status_is_taken_out_of_standard_error() {
-        let wrapped = Output { status: 0, stderr: b"no such thing\nstatus=3\n".to_vec(), ..Output::default() };
+        let wrapped = Output {
+            status: 0,
+            stderr: b"no such thing\nstatus=3\n".to_vec(),
+            ..Output::default()
+        };
         let plain = unwrapped(wrapped);
         assert_eq!((plain.status, plain.stderr.as_slice()), (3, b"no such thing\n".as_slice()));
     }
 
     #[test]
     fn passwords_that_are_empty_are_not_locked() {
-        assert_eq!(["!", "!!", "*", "!*", "!$y$j9T$x", "", "$y$j9T$x"].map(locked), [true, true, true, true, true, false, false]);
+        assert_eq!(
+            ["!", "!!", "*", "!*", "!$y$j9T$x", "", "$y$j9T$x"].map(locked),
+            [true, true, true, true, true, false, false]
+        );
     }
 }

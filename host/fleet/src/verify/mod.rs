@@ -41,7 +41,13 @@ pub struct Check {
 impl Check {
     fn new(name: impl Into<String>, source: &'static str, expected: impl Into<String>, found: impl Into<String>, ok: bool) -> Self {
         let finding = if ok { Finding::Ok } else { Finding::Failed };
-        Self { name: name.into(), expected: expected.into(), found: found.into(), finding, source }
+        Self {
+            name: name.into(),
+            expected: expected.into(),
+            found: found.into(),
+            finding,
+            source,
+        }
     }
 }
 
@@ -85,23 +91,43 @@ impl Proof {
         if self.holds() {
             return Ok(self);
         }
-        let failed: Vec<String> = self.failed().map(|check| format!("{} is {}, not {}", check.name, check.found, check.expected)).collect();
+        let failed: Vec<String> = self
+            .failed()
+            .map(|check| format!("{} is {}, not {}", check.name, check.found, check.expected))
+            .collect();
         let shown = failed.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        let more = if failed.len() > 3 { format!(" (and {} more)", failed.len() - 3) } else { String::new() };
-        Err(Problem::failed(format!("not secure: {shown}{more}"))
-            .with_hint(format!("`bootmachine verify` shows every check; `bootmachine up` brings `{}` back into the secure state", self.server)))
+        let more = if failed.len() > 3 {
+            format!(" (and {} more)", failed.len() - 3)
+        } else {
+            String::new()
+        };
+        Err(Problem::failed(format!("not secure: {shown}{more}")).with_hint(format!(
+            "`bootmachine verify` shows every check; `bootmachine up` brings `{}` back into the secure state",
+            self.server
+        )))
     }
 }
 
 impl Fleet {
     /// Proves one server, over a login that is made for this.
-    pub(crate) async fn prove(&self, name: &str, server: &Server, keys: &[bootmachine_broker::ssh::PublicKey]) -> Result<(Proof, Login), Problem> {
+    pub(crate) async fn prove(
+        &self,
+        name: &str,
+        server: &Server,
+        keys: &[bootmachine_broker::ssh::PublicKey],
+    ) -> Result<(Proof, Login), Problem> {
         let target = self.target(server, name, Door::Secured, keys)?;
         let session = self.ssh.connect(&target).await?;
         let login = Login { session, secured: true };
         let (outside, inside) = futures::join!(self.from_outside(&target), self.from_inside(&login));
         let checks = outside?.into_iter().chain(inside?).collect();
-        Ok((Proof { server: name.to_owned(), checks }, login))
+        Ok((
+            Proof {
+                server: name.to_owned(),
+                checks,
+            },
+            login,
+        ))
     }
 
     /// Proves servers of the cluster, all of them where no names are given. A server that can not be asked has a problem in its place.

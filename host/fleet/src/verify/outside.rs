@@ -20,16 +20,31 @@ impl Fleet {
             "yes",
             true,
         )];
-        let as_root = Target { user: "root".into(), ..target.clone() };
+        let as_root = Target {
+            user: "root".into(),
+            ..target.clone()
+        };
         let (old, unused, root, offered) = futures::join!(
-            async { if port == 22 { None } else { Some(self.ssh.probe(&target.host, 22).await) } },
+            async {
+                if port == 22 {
+                    None
+                } else {
+                    Some(self.ssh.probe(&target.host, 22).await)
+                }
+            },
             self.ssh.probe(&target.host, UNUSED_PORT),
             self.ssh.try_login(&as_root, LoginMethod::Identities),
             self.ssh.try_login(target, LoginMethod::None),
         );
         if let Some(old) = old {
             let old = old?;
-            checks.push(Check::new("port 22", "a fresh server's port is closed", "closed", port_state(&old), !matches!(old, PortState::Open { .. })));
+            checks.push(Check::new(
+                "port 22",
+                "a fresh server's port is closed",
+                "closed",
+                port_state(&old),
+                !matches!(old, PortState::Open { .. }),
+            ));
         }
         let unused = unused?;
         // Refused would mean that packets reach the machine's own network stack.
@@ -49,7 +64,11 @@ impl Fleet {
             !root.accepted,
         ));
         let offered = offered?;
-        let methods = if offered.offered.is_empty() { "nothing".to_owned() } else { offered.offered.join(", ") };
+        let methods = if offered.offered.is_empty() {
+            "nothing".to_owned()
+        } else {
+            offered.offered.join(", ")
+        };
         let keys_only = !offered.accepted && offered.offered.iter().all(|method| method == "publickey");
         checks.push(Check::new(
             "logins that sshd offers",

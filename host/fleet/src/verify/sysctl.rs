@@ -12,11 +12,21 @@ pub(super) struct Demand {
 }
 
 const fn network(key: &'static str, values: &'static [&'static str], source: &'static str) -> Demand {
-    Demand { key, values, network: true, source }
+    Demand {
+        key,
+        values,
+        network: true,
+        source,
+    }
 }
 
 const fn kernel(key: &'static str, values: &'static [&'static str], source: &'static str) -> Demand {
-    Demand { key, values, network: false, source }
+    Demand {
+        key,
+        values,
+        network: false,
+        source,
+    }
 }
 
 pub(super) const DEMANDS: &[Demand] = &[
@@ -34,8 +44,16 @@ pub(super) const DEMANDS: &[Demand] = &[
     kernel("kernel.randomize_va_space", &["2"], "CIS 1.5.1"),
     kernel("kernel.yama.ptrace_scope", &["1", "2", "3"], "CIS 1.5.2"),
     kernel("fs.suid_dumpable", &["0"], "CIS 1.5.3"),
-    kernel("kernel.kptr_restrict", &["1", "2"], "Arch: Security, Restricting access to kernel pointers"),
+    kernel(
+        "kernel.kptr_restrict",
+        &["1", "2"],
+        "Arch: Security, Restricting access to kernel pointers",
+    ),
     kernel("kernel.dmesg_restrict", &["1"], "Arch: Security, Restricting access to kernel logs"),
     kernel("fs.protected_symlinks", &["1"], "Linux: admin-guide/sysctl/fs, protected_symlinks"),
-    kernel("fs.protected_hardlinks", &["1"], "Linux: admin-guide/sysctl/fs, protected_hardlinks"),
+    kernel(
+        "fs.protected_hardlinks",
+        &["1"],
+        "Linux: admin-guide/sysctl/fs, protected_hardlinks",
+    ),
 ];

@@ -259,7 +259,8 @@ impl ImageKind {
             f.mkdir_all(&dir, 0o755)?;
             f.symlink(&root, &format!("/usr/lib/systemd/system/{unit}"), &format!("{dir}/{unit}"))?;
         }
-        if self.family() == Family::Debian || self.family() == Family::Ubuntu {
+        // The alias comes with enabling the service, which Ubuntu leaves to the socket.
+        if self.family() == Family::Debian {
             f.symlink(&root, "/usr/lib/systemd/system/ssh.service", "/etc/systemd/system/sshd.service")?;
         }
         Ok(system)

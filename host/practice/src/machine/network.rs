@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::model::firewall::Verdict;
 use super::model::users::Credentials;
-use super::model::{System, packages, services, sysctl};
+use super::model::{System, openpgp, packages, services, sysctl};
 use super::process::{Cancel, Exec, Input, Output, Program, lock};
 use super::{Hypervisor, ImageKind, MachineSpec, cloud_init, programs, ssh};
 
@@ -98,7 +98,7 @@ impl Internet {
         internet.repositories.insert(format!("{base}/saltproject-rpm"), rpm.collect());
         internet.pages.insert(
             format!("{base}/api/security/keypair/SaltProjectKey/public"),
-            ARMORED_KEY.as_bytes().to_vec(),
+            openpgp::armor(&openpgp::simulated(SALT_KEY)).into_bytes(),
         );
         internet.pages.insert(
             "https://github.com/saltstack/salt-install-guide/releases/latest/download/salt.repo".into(),
@@ -154,9 +154,8 @@ impl Internet {
     }
 }
 
-/// A well-formed armored block that stands for a signing key.
-pub const ARMORED_KEY: &str =
-    "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nc2ltdWxhdGVkIHNpZ25pbmcga2V5IG9mIFNhbHQgUHJvamVjdA==\n-----END PGP PUBLIC KEY BLOCK-----\n";
+/// Whose key signs what Salt Project publishes.
+pub const SALT_KEY: &str = "Salt Project Packaging <saltproject-packaging@vmware.com>";
 
 /// One machine.
 pub struct Machine {
@@ -396,7 +395,10 @@ impl Network {
 
     /// A machine by one of its addresses.
     pub fn at(&self, address: IpAddr) -> Option<Arc<Machine>> {
-        lock(&self.machines).values().find(|m| lock(&m.addresses).contains(&address)).cloned()
+        lock(&self.machines)
+            .values()
+            .find(|m| lock(&m.addresses).contains(&address))
+            .cloned()
     }
 
     /// Whether a TCP connection from one address to a port of another would be let in: what Salt's own ports are tried with.
@@ -418,9 +420,19 @@ impl Network {
             Verdict::Reject => return Connect::Refused,
             Verdict::Accept => {}
         }
-        let running = lock(&machine.system).sshd.clone().filter(|s| s.ports.contains(&port));
-        let Some(running) = running else { return Connect::Refused };
+        let running = || lock(&machine.system).sshd.clone().filter(|s| s.ports.contains(&port));
+        if running().is_none() {
+            return Connect::Refused;
+        }
         let (ours, theirs) = tokio::io::duplex(256 << 10);
+        // Where a socket listens for it, the daemon starts with the first connection. If it fails, the connection ends.
+        if lock(&machine.system).services.active("ssh.socket")
+            && let Err(words) = programs::systemd::start(&mut machine.root_process(), "ssh.service")
+        {
+            lock(&machine.system).log("ssh.socket", words);
+            return Connect::Accepted(ours);
+        }
+        let Some(running) = running() else { return Connect::Refused };
         self.runtime.spawn(ssh::serve(machine, running, theirs, from, power));
         Connect::Accepted(ours)
     }

@@ -1,10 +1,10 @@
 //! A cloud's answers, and words for what the plugin made of them.
 
-use openstack::OpenStack;
 use bootmachine_sdk::http::Response;
 use bootmachine_sdk::serde_json::{Value, json};
 use bootmachine_sdk::testing::{Service, json_response};
 use bootmachine_sdk::{AddressScope, Error, Label, Provider, Server, ServerSpec, Settings};
+use openstack::OpenStack;
 use std::fmt::Write as _;
 
 /// The host's word for the password.

@@ -1,11 +1,11 @@
 //! Services that do not keep to their reference: every answer becomes an error that names the endpoint, none a panic.
 
 use crate::cloud::{SERVER, connected, login, settings, spec};
-use openstack::OpenStack;
 use bootmachine_sdk::http::Response;
 use bootmachine_sdk::serde_json::json;
 use bootmachine_sdk::testing::{Service, response};
 use bootmachine_sdk::{Error, Provider, Result};
+use openstack::OpenStack;
 
 /// Bodies that are wrong for every request of this plugin.
 fn bodies() -> Vec<&'static str> {

@@ -1,11 +1,11 @@
 //! Logging in by each method, and what stands in the way.
 
 use crate::cloud::{PASSWORD, catalogue, endpoint, granted, login, nova_versions, ok, settings, show, show_servers, told};
-use openstack::OpenStack;
 use bootmachine_sdk::http::{Request, SecretLocation};
 use bootmachine_sdk::serde_json::{Value, json};
 use bootmachine_sdk::testing::{Service, json_response, response};
 use bootmachine_sdk::{ErrorKind, Provider, Settings};
+use openstack::OpenStack;
 use std::cell::RefCell;
 use std::rc::Rc;
 

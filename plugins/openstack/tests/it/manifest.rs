@@ -1,8 +1,8 @@
 //! What the plugin says of itself.
 
-use openstack::OpenStack;
 use bootmachine_sdk::Plugin;
 use bootmachine_sdk::manifest::SettingSource;
+use openstack::OpenStack;
 use std::fmt::Write as _;
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod firewall;
+pub mod openpgp;
 pub mod packages;
 pub mod services;
 pub mod sshd;

@@ -131,7 +131,10 @@ fn add_files(package: &mut Package) {
         }
         "dnf5" => put("/etc/dnf/dnf.conf".into(), "[main]\n".into()),
         "apt" => {
-            put("/etc/apt/apt.conf.d/01autoremove".into(), "APT::NeverAutoRemove { \"^firmware-linux.*\"; };\n".into());
+            put(
+                "/etc/apt/apt.conf.d/01autoremove".into(),
+                "APT::NeverAutoRemove { \"^firmware-linux.*\"; };\n".into(),
+            );
             for name in ["apt-daily", "apt-daily-upgrade"] {
                 put(
                     format!("{units}/{name}.timer"),
@@ -480,3 +483,6 @@ pub fn remove(system: &mut System, name: &str) -> bool {
     }
     true
 }
+
+/// Where pacman keeps its keyring.
+pub const PACMAN_KEYS: &str = "/etc/pacman.d/gnupg";

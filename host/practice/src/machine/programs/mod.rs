@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod archive;
 pub mod fileutils;
+mod gpg;
 pub mod netutils;
 pub mod packaging;
 pub mod system;
@@ -48,8 +49,9 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
     if name == "sshd" {
         return Some(Arc::new(systemd::Sshd));
     }
-    let all: [fn(&str) -> Option<fn(&mut Exec) -> i32>; 8] = [
+    let all: [fn(&str) -> Option<fn(&mut Exec) -> i32>; 9] = [
         fileutils::find,
+        gpg::find,
         textutils::find,
         accounts::find,
         archive::find,
@@ -68,6 +70,11 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
 
 /// Splits arguments into flags and operands: letters of `valued` take a value, long options come whole, `--` ends them.
 pub(crate) fn options(args: &[String], valued: &str) -> (Vec<(String, String)>, Vec<String>) {
+    options_with(args, valued, &[])
+}
+
+/// The same, where some long options take the next argument when nothing is attached to them with `=`.
+pub(crate) fn options_with(args: &[String], valued: &str, long_valued: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
     let mut flags = Vec::new();
     let mut rest = Vec::new();
     let mut at = 0;
@@ -79,8 +86,16 @@ pub(crate) fn options(args: &[String], valued: &str) -> (Vec<(String, String)>, 
             break;
         }
         if let Some(long) = arg.strip_prefix("--") {
-            let (name, value) = long.split_once('=').unwrap_or((long, ""));
-            flags.push((format!("--{name}"), value.to_owned()));
+            let value = match long.split_once('=') {
+                Some((_, value)) => value.to_owned(),
+                None if long_valued.contains(&arg.as_str()) => {
+                    at += 1;
+                    args.get(at - 1).cloned().unwrap_or_default()
+                }
+                None => String::new(),
+            };
+            let name = long.split('=').next().unwrap_or(long);
+            flags.push((format!("--{name}"), value));
         } else if let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) {
             let mut chars = letters.char_indices();
             while let Some((index, letter)) = chars.next() {

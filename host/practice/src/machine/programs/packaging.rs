@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{has, options, systemd, value};
+use super::{has, options, options_with, systemd, value};
 use crate::machine::image::Family;
 use crate::machine::model::packages::{self, Package};
 use crate::machine::model::users::Credentials;
@@ -330,7 +330,19 @@ fn pacman(ctx: &mut Exec) -> i32 {
 }
 
 fn dnf(ctx: &mut Exec) -> i32 {
-    let (_, rest) = options(&ctx.args(), "");
+    let (_, rest) = options_with(
+        &ctx.args(),
+        "",
+        &[
+            "--repo",
+            "--repoid",
+            "--setopt",
+            "--enablerepo",
+            "--disablerepo",
+            "--qf",
+            "--queryformat",
+        ],
+    );
     let Some((verb, names)) = rest.split_first() else {
         return ctx.fail(2, "no command");
     };
@@ -398,9 +410,12 @@ fn dnf(ctx: &mut Exec) -> i32 {
 }
 
 fn rpm(ctx: &mut Exec) -> i32 {
-    let (flags, names) = options(&ctx.args(), "");
+    let (flags, mut names) = super::options_with(&ctx.args(), "", &["--qf", "--queryformat"]);
     if has(&flags, &["--import"]) {
         return 0;
+    }
+    if has(&flags, &["a", "--all"]) {
+        names = ctx.system().packages.installed.keys().cloned().collect();
     }
     let format = value(&flags, &["--qf", "--queryformat"]).map(str::to_owned);
     let mut status = 0;
@@ -410,7 +425,12 @@ fn rpm(ctx: &mut Exec) -> i32 {
             (Some(version), None) => ctx.outln(format!("{name}-{version}.x86_64")),
             (Some(version), Some(format)) => {
                 let (v, r) = version.split_once('-').unwrap_or((&version, "1"));
-                let text = format.replace("%{NAME}", &name).replace("%{VERSION}", v).replace("%{RELEASE}", r);
+                let text = format
+                    .replace("%{NAME}", &name)
+                    .replace("%{VERSION}", v)
+                    .replace("%{RELEASE}", r)
+                    .replace("%{ARCH}", "x86_64")
+                    .replace("%{INSTALLTIME}", "1760000000");
                 ctx.out(crate::machine::shell::escapes(&text, false).0);
             }
             (None, _) => {

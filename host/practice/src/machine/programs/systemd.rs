@@ -469,7 +469,8 @@ fn systemctl(ctx: &mut Exec) -> i32 {
                 Ok(())
             }
             "cat" => {
-                let text = services::locate(&ctx.system().files, &name).map(|(p, _)| ctx.system().files.text(&p));
+                let found = services::locate(&ctx.system().files, &name);
+                let text = found.map(|(path, _)| format!("# {path}\n{}", ctx.system().files.text(&path)));
                 text.map(|t| ctx.out(t))
                     .ok_or_else(|| format!("No files found for {}.", services::full_name(&name)))
             }

@@ -1,0 +1,76 @@
+//! `bootmachine check`.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Global;
+use super::up::counted;
+use crate::context::Needs;
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+use crate::ui::progress::Shows;
+
+/// Check the configuration: its form, its plugins, their settings
+///
+/// Without `--online`, nothing is sent anywhere.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Log in to the providers too, and ask whether the servers could be made: images, sizes, quotas
+    #[arg(long)]
+    pub online: bool,
+}
+
+impl Check {
+    /// Runs it.
+    pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
+        let context = global.load(ui)?;
+        context.warn();
+        let config = &context.config;
+        let progress = ui.progress(&[], Shows::Waiting);
+        let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
+        let mut problems = Vec::new();
+        if self.online {
+            let providers: Vec<String> = config.providers.keys().cloned().collect();
+            for provider in &providers {
+                let names: Vec<String> = config
+                    .servers
+                    .iter()
+                    .filter(|server| server.provider.value == *provider)
+                    .map(|server| server.name.value.clone())
+                    .collect();
+                problems.extend(fleet.preflight(provider, &names).await?);
+            }
+        }
+        progress.finish();
+        let configuration = &config.cm.configuration.value;
+        let there = configuration.is_dir();
+        if ui.is_json() {
+            ui.json(&serde_json::json!({
+                "config": config.path, "cluster": config.cluster.name.value, "servers": context.names(),
+                "configuration-is-there": there,
+                "problems": problems.iter().map(|(server, problem)| serde_json::json!({ "server": server, "problem": problem })).collect::<Vec<_>>(),
+            }));
+        } else {
+            for (server, problem) in &problems {
+                ui.error(&format!("`{server}` can not be made: {}", problem.message), problem.hint.as_deref());
+            }
+            if !there {
+                ui.warn(
+                    &format!("the directory {} is not there", configuration.display()),
+                    Some("`bootmachine init` writes one; `configuration` in `[cm]` names another"),
+                );
+            }
+            if problems.is_empty() {
+                let (servers, providers) = (config.servers.len(), config.providers.len());
+                ui.say_good(&format!(
+                    "{} is sound: {} at {}",
+                    config.path.display(),
+                    counted(servers, "server", "servers"),
+                    counted(providers, "provider", "providers"),
+                ));
+            }
+        }
+        Ok(if problems.is_empty() { Exit::Done } else { Exit::SomeServers })
+    }
+}

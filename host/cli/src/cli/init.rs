@@ -1,0 +1,202 @@
+//! `bootmachine init`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bootmachine_plugin::cm_tool::{CmTool, StarterFile};
+use bootmachine_plugin::{Kind, Plugin};
+use clap::Args;
+
+use crate::context::{CONFIG, engine, surroundings};
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+
+mod template;
+
+pub use template::Wishes;
+
+/// The file that `--schema` writes.
+const SCHEMA: &str = "bootmachine.schema.json";
+/// The directory of the configuration-management tool's configuration.
+const CONFIGURATION: &str = "configuration";
+
+/// Write a bootmachine.toml and a configuration/ to start from
+///
+/// The file is commented throughout; configuration/ is yours to change, and brings every supported distribution into the secure state
+/// that `bootmachine verify` checks. Nothing that exists is overwritten.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write them
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+    /// The cluster's name [default: the directory's]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The provider plugin that servers come from
+    #[arg(long, value_name = "PLUGIN", default_value = "openstack")]
+    pub provider: String,
+    /// The distro plugin of the first server
+    #[arg(long, value_name = "PLUGIN", default_value = "debian")]
+    pub distro: String,
+    /// The configuration-management tool's plugin
+    #[arg(long, value_name = "PLUGIN", default_value = "salt")]
+    pub cm_tool: String,
+    /// Write a JSON schema for editors as well
+    #[arg(long)]
+    pub schema: bool,
+}
+
+impl Init {
+    /// Runs it.
+    pub async fn run(self, ui: &Arc<Ui>) -> Result<Exit, Failure> {
+        let directory = &self.directory;
+        fs_err::create_dir_all(directory).map_err(|error| Failure::io("the directory can not be made", &error))?;
+        let engine = engine()?;
+        let provider = of_kind(super::plugin::load(&engine, &self.provider).await?, Kind::Provider)?;
+        let distro = of_kind(super::plugin::load(&engine, &self.distro).await?, Kind::Distro)?;
+        let cm_tool = CmTool::new(of_kind(super::plugin::load(&engine, &self.cm_tool).await?, Kind::CmTool)?)?;
+        let surroundings = surroundings(directory.clone());
+        let text = template::write(&Wishes {
+            name: &self.cluster(),
+            provider: provider.manifest(),
+            distro: &distro.manifest().name,
+            cm_tool: cm_tool.plugin().manifest(),
+            schema: self.schema.then_some(SCHEMA),
+            user: &template::user(surroundings.environment.get("USER").map(String::as_str)),
+            key: surroundings.home.as_deref().and_then(template::public_key),
+        });
+        let schema = if self.schema { Some(schema_text()?) } else { None };
+        let files = cm_tool.starter_files().await?;
+        let mut new = vec![(CONFIG, Content::File(text.as_bytes())), (CONFIGURATION, Content::Tree(&files))];
+        new.extend(schema.as_deref().map(|schema| (SCHEMA, Content::File(schema.as_bytes()))));
+        place(directory, &new)?;
+
+        if ui.is_json() {
+            ui.json(&serde_json::json!({ "wrote": new.iter().map(|(name, _)| directory.join(name)).collect::<Vec<_>>() }));
+            return Ok(Exit::Done);
+        }
+        for (name, _) in &new {
+            ui.say(&format!("wrote {}", shown(directory, name)));
+        }
+        ui.say(&format!(
+            "next: fill in {}, then `bootmachine check`, `bootmachine plan` and `bootmachine up`",
+            shown(directory, CONFIG)
+        ));
+        Ok(Exit::Done)
+    }
+
+    /// A name for the cluster: what was asked for, or the directory's own made fit.
+    fn cluster(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        let directory = fs_err::canonicalize(&self.directory).unwrap_or_else(|_| self.directory.clone());
+        let name: String = directory
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        let name: String = name
+            .chars()
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+            .take(40)
+            .collect();
+        let name = name.trim_matches('-');
+        if name.is_empty() { "cluster".to_owned() } else { name.to_owned() }
+    }
+}
+
+fn of_kind(plugin: Plugin, kind: Kind) -> Result<Plugin, Failure> {
+    if plugin.kind() == kind {
+        return Ok(plugin);
+    }
+    Err(Failure::usage(format!(
+        "the plugin `{}` is a {}, and a {kind} is wanted",
+        plugin.manifest().name,
+        plugin.kind()
+    ))
+    .with_hint("`bootmachine plugin list` shows the plugins of each kind"))
+}
+
+fn schema_text() -> Result<String, Failure> {
+    serde_json::to_string_pretty(&bootmachine_config::json_schema())
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::new(Exit::Failed, format!("the schema can not be written: {error}")))
+}
+
+fn shown(directory: &Path, name: &str) -> String {
+    if directory == Path::new(".") {
+        name.to_owned()
+    } else {
+        directory.join(name).display().to_string()
+    }
+}
+
+/// What is to be written.
+pub(super) enum Content<'a> {
+    /// A file.
+    File(&'a [u8]),
+    /// A file that only its owner may read.
+    Private(&'a [u8]),
+    /// A directory of files.
+    Tree(&'a [StarterFile]),
+}
+
+/// Puts all of this into a directory, or none of it: everything is written elsewhere first and then moved to its place, and what was
+/// moved goes again where a later one fails.
+pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(), Failure> {
+    for (name, _) in new {
+        if directory.join(name).symlink_metadata().is_ok() {
+            return Err(
+                Failure::usage(format!("{} exists already, and nothing is overwritten", shown(directory, name))).with_hint(format!(
+                    "`bootmachine init DIR` writes into another directory; remove {name} to begin anew"
+                )),
+            );
+        }
+    }
+    let failed = |error: std::io::Error| Failure::io(format!("{} can not be written to", directory.display()), &error);
+    let workshop = tempfile::Builder::new()
+        .prefix(".bootmachine-init-")
+        .tempdir_in(directory)
+        .map_err(failed)?;
+    for (name, content) in new {
+        let path = workshop.path().join(name);
+        match content {
+            Content::File(bytes) => fs_err::write(&path, bytes).map_err(failed)?,
+            Content::Private(bytes) => {
+                use std::io::Write as _;
+                use std::os::unix::fs::OpenOptionsExt as _;
+                let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+                file.and_then(|mut file| file.write_all(bytes)).map_err(failed)?;
+            }
+            Content::Tree(files) => {
+                fs_err::create_dir(&path).map_err(failed)?;
+                for file in *files {
+                    let path = path.join(&file.path);
+                    fs_err::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
+                    fs_err::write(&path, &file.content).map_err(failed)?;
+                }
+            }
+        }
+    }
+    let mut moved: Vec<PathBuf> = Vec::new();
+    for (name, content) in new {
+        let (from, to) = (workshop.path().join(name), directory.join(name));
+        // A link, unlike a rename, never takes the place of a file that came into being in between.
+        let result = match content {
+            Content::File(_) | Content::Private(_) => fs_err::hard_link(&from, &to),
+            Content::Tree(_) => fs_err::rename(&from, &to),
+        };
+        if let Err(error) = result {
+            for path in moved {
+                let _ = if path.is_dir() {
+                    fs_err::remove_dir_all(&path)
+                } else {
+                    fs_err::remove_file(&path)
+                };
+            }
+            return Err(failed(error));
+        }
+        moved.push(to);
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The bootmachine.toml that a new operator starts from: everything commented, the provider's settings from its own manifest.
+
+use std::path::Path;
+
+use bootmachine_plugin::manifest::{Format, Manifest, Setting, Source};
+
+/// What goes into the file.
+pub struct Wishes<'a> {
+    /// The cluster's name.
+    pub name: &'a str,
+    /// The provider's manifest.
+    pub provider: &'a Manifest,
+    /// The distro's name.
+    pub distro: &'a str,
+    /// The configuration-management tool's manifest.
+    pub cm_tool: &'a Manifest,
+    /// The schema beside it.
+    pub schema: Option<&'a str>,
+    /// The operator.
+    pub user: &'a str,
+    /// The operator's public key, below the home directory.
+    pub key: Option<&'static str>,
+}
+
+/// The name of the first user: the operator's own, where a server can have it.
+pub fn user(name: Option<&str>) -> String {
+    let fits = |name: &&str| {
+        !name.is_empty()
+            && name.len() <= 32
+            && *name != "root"
+            && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+            && name
+                .chars()
+                .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_'))
+    };
+    name.filter(fits).unwrap_or("operator").to_owned()
+}
+
+/// The public key that ssh would offer first.
+pub fn public_key(home: &Path) -> Option<&'static str> {
+    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"]
+        .into_iter()
+        .find(|path| home.join(&path[2..]).is_file())
+}
+
+/// The text of the file.
+pub fn write(wishes: &Wishes<'_>) -> String {
+    let first_line = wishes.schema.map(|schema| format!("#:schema ./{schema}\n\n")).unwrap_or_default();
+    let Wishes { name, distro, user, .. } = wishes;
+    let key = wishes.key.unwrap_or("~/.ssh/id_ed25519.pub");
+    let (provider, tool) = (&wishes.provider.name, &wishes.cm_tool.name);
+    let provider_settings = settings(wishes.provider);
+    let tool_settings = settings(wishes.cm_tool);
+    format!(
+        r#"{first_line}# The servers of a cluster, as `bootmachine up` makes them and `bootmachine verify` proves them.
+# What is commented out shows what else there is, with its default where it has one.
+
+[cluster]
+# Servers are labelled with it at their provider: another name is another cluster.
+name = "{name}"
+# The server that hands the configuration out. Without one, each server applies its own copy.
+master = "{name}-1"
+
+# The configuration-management tool. What it applies lies in `configuration`, and is yours to change.
+[cm]
+tool = "{tool}"
+# configuration = "configuration"
+# attempts = 3
+{tool_settings}
+# How servers are reached once they are secured; a fresh one is entered as `first-login` on port 22.
+[ssh]
+# port = 55022
+# first-login = "root"
+# The private key. By default: what the agent offers, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
+# identity = "~/.ssh/id_ed25519"
+# A host that servers are reached through.
+# jump = "user@bastion.example.org:22"
+
+# [bootstrap]
+# upgrade = true
+# packages = ["htop"]
+# timezone = "Europe/Berlin"
+
+# [limits]
+# parallel = 16
+# boot-timeout = "10m"
+
+# Who may log in, by key only. The first one with sudo is whom bootmachine itself logs in as.
+[[users]]
+name = "{user}"
+keys = [{{ file = "{key}" }}]
+sudo = true
+
+# Where servers come from. There can be several; each server says which one is its own.
+# A secret is never written here, only where it is to be had:
+# {{ env = "NAME" }}, {{ file = "path" }} or {{ command = ["pass", "show", "name"] }}.
+# What other tools keep already, in variables or files, is taken from there: `bootmachine plugin show {provider}`.
+[providers.cloud]
+plugin = "{provider}"
+{provider_settings}
+# `bootmachine images` and `bootmachine sizes` list what there is.
+[[servers]]
+name = "{name}-1"
+distro = "{distro}"
+image = "{distro}"
+size = "small"
+roles = ["master"]
+
+# Three more, {name}-web-1 to {name}-web-3:
+# [[servers]]
+# name = "{name}-web"
+# count = 3
+# distro = "{distro}"
+# image = "{distro}"
+# size = "small"
+# roles = ["web"]
+"#
+    )
+}
+
+/// A plugin's settings, a line each: those that have to be written here are, all others are commented out.
+fn settings(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    for setting in &manifest.settings {
+        let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
+        // What other tools keep already need not be said again.
+        let comment = if setting.required && setting.sources.is_empty() { "" } else { "# " };
+        text.push_str(&format!(
+            "{comment}{} = {}  # {}{variable}\n",
+            setting.name,
+            example(setting),
+            one_line(&setting.summary)
+        ));
+    }
+    text
+}
+
+/// The variable that a setting is looked for in first.
+fn variable(setting: &Setting) -> Option<String> {
+    setting.sources.iter().find_map(|source| match source {
+        Source::Env(name) => Some(one_line(name)),
+        Source::File { .. } => None,
+    })
+}
+
+fn example(setting: &Setting) -> String {
+    if setting.secret {
+        let variable = variable(setting).unwrap_or_else(|| setting.name.to_uppercase().replace('-', "_"));
+        return format!("{{ env = {} }}", quoted(&variable));
+    }
+    match (&setting.default, &setting.format) {
+        (Some(default), Format::Integer | Format::Boolean | Format::Json) => one_line(default),
+        (Some(default), _) => quoted(default),
+        (None, Format::Text) => quoted("…"),
+        (None, Format::Url) => quoted("https://cloud.example.org:5000/v3"),
+        (None, Format::Integer) => "1".into(),
+        (None, Format::Boolean) => "true".into(),
+        (None, Format::Choice(words)) => quoted(words.first().map_or("…", String::as_str)),
+        (None, Format::Json) => "[]".into(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    crate::ui::clean::line(text).into_owned()
+}
+
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(one_line(text)).to_string()
+}

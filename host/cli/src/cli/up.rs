@@ -1,0 +1,101 @@
+//! `bootmachine up`.
+
+use std::sync::Arc;
+
+use bootmachine_fleet::up::{Outcome, ServerResult};
+use clap::Args;
+
+use super::Global;
+use crate::context::{Context, Needs};
+use crate::failure::{Exit, Failure};
+use crate::ui::Ui;
+use crate::ui::progress::Shows;
+use crate::ui::table::{Look, Table, plain};
+
+/// Boot, prepare, secure and prove every server of the configuration
+///
+/// Does what is still to be done, for all servers at once, and nothing else: servers that are there are not booted again, and stages that
+/// they have passed are not repeated. It can be stopped at any time and run again; it continues where it stopped.
+#[derive(Debug, Args)]
+pub struct Up {}
+
+impl Up {
+    /// Runs it.
+    pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
+        let context = global.load(ui)?;
+        context.warn();
+        up(&context).await
+    }
+}
+
+/// Brings the servers of a configuration up and shows what became of them.
+pub async fn up(context: &Context) -> Result<Exit, Failure> {
+    let ui = &context.ui;
+    let progress = ui.progress(&context.names(), Shows::Stages);
+    let fleet = context.open(Needs::Login, Arc::clone(&progress) as _).await?;
+    let result = fleet.up().await;
+    progress.finish();
+    let outcome = result?;
+    show(ui, &outcome);
+    Ok(if outcome.failed().next().is_some() {
+        Exit::SomeServers
+    } else {
+        Exit::Done
+    })
+}
+
+/// What became of all, as a table and with every failure below it.
+fn show(ui: &Ui, outcome: &Outcome) {
+    if ui.is_json() {
+        let mut value = serde_json::json!({ "event": "outcome", "command": "up" });
+        if let (Some(value), Ok(serde_json::Value::Object(fields))) = (value.as_object_mut(), serde_json::to_value(outcome)) {
+            value.extend(fields);
+        }
+        return ui.json_line(&value);
+    }
+    let mut table = Table::new(&["server", "provider", "distro", "address", "result"]);
+    for server in &outcome.servers {
+        let result = match &server.result {
+            ServerResult::Done { proof } => (format!("done: {}", proof.summary()), Look::Good),
+            ServerResult::Failed { stage, .. } => (format!("failed at {stage}"), Look::Bad),
+        };
+        table.row([
+            plain(&server.name),
+            plain(&server.provider),
+            plain(&server.distro),
+            plain(server.address.as_deref().unwrap_or("-")),
+            result,
+        ]);
+    }
+    ui.table(&table);
+    for server in &outcome.servers {
+        if let ServerResult::Failed { stage, problem } = &server.result {
+            ui.error(
+                &format!("`{}` failed at {stage}: {}", server.name, problem.message),
+                problem.hint.as_deref(),
+            );
+        }
+    }
+    super::plan::warn_of_orphans(ui, &outcome.orphans);
+    let (all, failed) = (outcome.servers.len(), outcome.failed().count());
+    if outcome.nothing_to_do() {
+        ui.say_good(&format!(
+            "nothing to do: {} as {} should be",
+            counted(all, "server is", "servers are"),
+            if all == 1 { "it" } else { "they" }
+        ));
+    } else if failed == 0 {
+        ui.say_good(&format!("done: {} secured and proved", counted(all, "server", "servers")));
+    } else {
+        ui.say(&format!(
+            "{} of {} done; `bootmachine up` continues where it stopped",
+            all - failed,
+            counted(all, "server", "servers")
+        ));
+    }
+}
+
+/// `1 server`, `3 servers`.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,12 @@
+//! The program as its user meets it: whole outputs, exit codes, hermetic.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
+
+mod config;
+mod demo;
+mod generated;
+mod help;
+mod init;
+mod output;
+mod plugins;
+mod program;

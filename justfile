@@ -1,0 +1,95 @@
+# The habits of the project. `just` lists them; `just ci` is what has to pass.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+    @just --list
+
+# Everything that must hold before a change is taken
+[group('check')]
+ci:
+    .ci/run
+
+# All tests, the plugins' own included
+[group('check')]
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# The plugins' own tests alone, natively
+[group('check')]
+test-plugins *ARGS:
+    cd plugins && cargo test --locked --target-dir ../target/plugins-native {{ ARGS }}
+
+# Clippy over both workspaces; warnings are errors
+[group('check')]
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+    cd plugins && cargo clippy --workspace --all-targets --target-dir ../target/plugins-native -- -D warnings
+
+# Formats both workspaces
+[group('check')]
+fmt:
+    cargo fmt --all
+    cd plugins && cargo fmt --all
+
+# Whether both workspaces are formatted
+[group('check')]
+fmt-check:
+    cargo fmt --all --check
+    cd plugins && cargo fmt --all --check
+
+# The documents: samples of configuration, links, commands, and whether every key is explained
+[group('check')]
+docs-check:
+    cargo test -p bootmachine-tests --test docs
+
+# What a developer runs
+[group('build')]
+build:
+    cargo build
+
+# What a user runs
+[group('build')]
+release:
+    cargo build --release --locked
+
+# What is shipped: smaller, and slower to build
+[group('build')]
+dist:
+    cargo build --profile dist --locked
+
+# The bundled plugins as components, into plugins/target/wasm32-unknown-unknown/release
+[group('build')]
+plugins:
+    cd plugins && CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld cargo build --release --locked --target wasm32-unknown-unknown --target-dir target
+
+# The documentation of the crates, in the browser
+[group('build')]
+docs *ARGS:
+    cargo doc --workspace --no-deps --open {{ ARGS }}
+
+# Three simulated servers, from nothing to verified
+[group('run')]
+demo:
+    cargo run --release -- demo
+
+# A cloud to practise on, until Ctrl-C
+[group('run')]
+practice *ARGS:
+    cargo run --release -- practice {{ ARGS }}
+
+# The command line from this tree: `just run plugin list`
+[group('run')]
+run *ARGS:
+    cargo run --release -- {{ ARGS }}
+
+# Takes over the snapshots that tests have written
+[group('maintain')]
+snapshots:
+    cargo insta accept --workspace
+
+# The JSON schema of bootmachine.toml, from the types that it is read into
+[group('maintain')]
+schema:
+    BOOTMACHINE_WRITE_SCHEMA=1 cargo test -p bootmachine-config --test schema

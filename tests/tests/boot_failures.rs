@@ -1,0 +1,226 @@
+//! Servers that are not made, or not made well: each test compares the whole of what the operator is told, mends the cause and runs again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
+
+use bootmachine_practice::{Effect, PracticeOptions, Quotas, Rule, ServerEffect};
+use bootmachine_tests::{Operator, World};
+
+/// A configuration of one server of this image and size.
+fn wants(operator: &Operator, world: &World, image: &str, size: &str) {
+    let server = Operator::server("shasta", "ubuntu", image).replace("m1.small", size);
+    operator.write(&(operator.head(world, None) + "[limits]\nboot-timeout = \"1s\"\n" + &server));
+}
+
+/// An operator who wants one server without a master, and does not wait long for it.
+async fn one_server(world: &World) -> Operator {
+    let operator = Operator::new(world);
+    wants(&operator, world, "Ubuntu 26.04", "m1.small");
+    operator.configure().await;
+    operator
+}
+
+/// The same, who wants two.
+async fn two_servers(world: &World) -> Operator {
+    let operator = Operator::new(world);
+    let servers = [
+        Operator::server("fuji", "fedora", "Fedora 44"),
+        Operator::server("shasta", "ubuntu", "Ubuntu 26.04"),
+    ];
+    operator.write(&(operator.head(world, None) + &servers.concat()));
+    operator.configure().await;
+    operator
+}
+
+/// What the operator does as the hint says.
+async fn destroy(operator: &Operator, world: &World, name: &str) {
+    let fleet = operator.fleet(world).await.unwrap();
+    let found = fleet.to_destroy(&[name.to_owned()]).await.unwrap();
+    let destroyed = fleet.destroy(found).await.unwrap();
+    assert!(destroyed.iter().all(|server| server.problem.is_none()), "{destroyed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_image_costs_nothing_and_is_answered_with_near_names() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    wants(&operator, &world, "Ubuntu 26.4", "m1.small");
+    operator.configure().await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert_eq!(world.playground.cloud.state().count("POST", "/compute/v2.1/servers"), 0);
+    wants(&operator, &world, "Ubuntu 26.04", "m1.small");
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_name_that_two_images_have_is_not_guessed() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    wants(&operator, &world, "Ubuntu 24.04 LTS", "m1.small");
+    operator.configure().await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert!(world.servers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_size_is_answered_with_the_sizes_there_are() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    wants(&operator, &world, "Ubuntu 26.04", "m2.small");
+    operator.configure().await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert!(world.servers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_that_can_not_be_made_is_named_at_once() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    let servers = [
+        Operator::server("fuji", "fedora", "Fedora 45"),
+        Operator::server("kailash", "arch", "Arch Linux"),
+        Operator::server("shasta", "ubuntu", "Ubuntu 26.04").replace("m1.small", "small"),
+    ];
+    operator.write(&(operator.head(&world, None) + &servers.concat()));
+    operator.configure().await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert!(world.servers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_too_small_is_found_before_anything_is_made() {
+    let quotas = Quotas {
+        instances: 1,
+        ..Quotas::default()
+    };
+    let world = World::with(PracticeOptions {
+        quotas,
+        ..PracticeOptions::default()
+    })
+    .await;
+    let operator = two_servers(&world).await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert!(world.servers().is_empty());
+    world.playground.cloud.state().with(|cloud| cloud.options.quotas.instances = 2);
+    operator.assert_mended(&world, &["fuji", "shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_somebody_else_used_up_meanwhile_stops_one_server_only() {
+    let world = World::start().await;
+    let operator = two_servers(&world).await;
+    let words =
+        r#"{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 20 of 20 instances"}}"#;
+    let headers = [("Content-Type".to_owned(), "application/json".to_owned())].into();
+    world.break_requests(
+        Rule::new(
+            "POST",
+            "/servers$",
+            Effect::Answer {
+                status: 403,
+                headers,
+                body: Some(words.to_owned()),
+            },
+        )
+        .after(1),
+    );
+    let text = operator.up(&world).await;
+    // Both are asked for at the same time: which one came too late is chance.
+    let (lucky, late) = if text.starts_with("fuji: done") {
+        ("fuji", "shasta")
+    } else {
+        ("shasta", "fuji")
+    };
+    assert_eq!(world.servers(), [lucky]);
+    let (mut lines, mut other) = (text.replace(late, "LATE"), format!("{lucky}: done\n"));
+    lines = lines.replace(&other, "");
+    other.clear();
+    insta::assert_snapshot!(lines + &other, @"");
+    world.mend();
+    operator.assert_mended(&world, &["fuji", "shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_to_error_is_named_with_its_fault() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    world.break_servers(
+        "shasta",
+        ServerEffect::Error {
+            message: "No valid host was found. There are not enough hosts available.".into(),
+            code: 500,
+        },
+    );
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    world.mend();
+    destroy(&operator, &world, "shasta").await;
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stays_in_build_is_waited_for_as_long_as_configured() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    world.break_servers("shasta", ServerEffect::StayInBuild);
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert_eq!(world.servers(), ["shasta"], "the second run waits for the server of the first");
+    world.mend();
+    destroy(&operator, &world, "shasta").await;
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_an_address_is_named() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    world.break_servers("shasta", ServerEffect::NoAddress);
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    world.mend();
+    destroy(&operator, &world, "shasta").await;
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_of_one_name_are_touched_by_nobody() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    operator.assert_mended(&world, &["shasta"]).await;
+    // Somebody copied it at the provider, labels and all.
+    world.playground.cloud.state().with(|cloud| {
+        let mut copy = cloud.servers[0].clone();
+        copy.id = "00000000-0000-4000-8000-000000000000".into();
+        cloud.servers.push(copy);
+    });
+    world.playground.cloud.state().forget_calls();
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    let calls = world.playground.cloud.state().calls();
+    let changes: Vec<&String> = calls
+        .keys()
+        .filter(|call| !call.starts_with("GET") && !call.contains("/auth/tokens"))
+        .collect();
+    assert!(changes.is_empty(), "{changes:?}");
+    world.playground.cloud.state().with(|cloud| cloud.servers.truncate(1));
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_nobody_asks_for_any_more_is_named_and_kept() {
+    let world = World::start().await;
+    let operator = two_servers(&world).await;
+    operator.assert_mended(&world, &["fuji", "shasta"]).await;
+    operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "ubuntu", "Ubuntu 26.04")));
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert_eq!(world.servers(), ["fuji", "shasta"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_another_distribution_is_refused() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "ubuntu", "Debian 13")));
+    operator.configure().await;
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "debian", "Debian 13")));
+    operator.assert_mended(&world, &["shasta"]).await;
+}
