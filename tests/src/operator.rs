@@ -208,6 +208,38 @@ impl Operator {
         shown::steady(world, self, &text)
     }
 
+    /// Runs `verify` and says what does not hold.
+    pub async fn verify(&self, world: &World) -> String {
+        let fleet = self.fleet(world).await.expect("a fleet");
+        let text = match fleet.verify(&[]).await {
+            Ok(proofs) => shown::proofs(&proofs),
+            Err(problem) => shown::problem("verify", &problem),
+        };
+        shown::steady(world, self, &text)
+    }
+
+    /// Runs `destroy` for one server.
+    ///
+    /// # Panics
+    /// Where it is still there afterwards.
+    pub async fn destroy(&self, world: &World, name: &str) {
+        let fleet = self.fleet(world).await.expect("a fleet");
+        let found = fleet.to_destroy(&[name.to_owned()]).await.expect("it is there");
+        let destroyed = fleet.destroy(found).await.expect("the provider answers");
+        assert!(destroyed.iter().all(|server| server.problem.is_none()), "{destroyed:?}");
+    }
+
+    /// Changes a file of the configuration directory.
+    ///
+    /// # Panics
+    /// Where it does not say what is to be replaced.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.path().join("configuration").join(file);
+        let text = fs_err::read_to_string(&path).expect("the starter configuration has it");
+        assert!(text.contains(from), "{text}");
+        fs_err::write(path, text.replacen(from, to, 1)).expect("a file");
+    }
+
     /// What was tried again and what was warned of so far, each text once.
     pub fn told(&self, world: &World) -> String {
         shown::steady(world, self, &self.events.told().join("\n"))

@@ -1,6 +1,7 @@
 //! A run as text, the same on every machine: what a test compares whole.
 
 use bootmachine_fleet::up::{Outcome, ServerResult};
+use bootmachine_fleet::verify::Proof;
 use bootmachine_fleet::{FleetError, Problem};
 use regex::{Captures, Regex};
 
@@ -73,4 +74,23 @@ pub fn steady(world: &World, operator: &Operator, text: &str) -> String {
         format!("SHA256:#{}", at + 1)
     });
     numbered.into_owned()
+}
+
+/// What `verify` found: a line for each server, and one for each check that does not hold.
+pub fn proofs(proofs: &[(String, Result<Proof, Problem>)]) -> String {
+    let mut lines = Vec::new();
+    for (name, proof) in proofs {
+        match proof {
+            Ok(proof) => {
+                lines.push(format!("{name}: {}", if proof.holds() { "secure" } else { "not secure" }));
+                lines.extend(
+                    proof
+                        .failed()
+                        .map(|check| format!("  {}: {}, not {}", check.name, check.found, check.expected)),
+                );
+            }
+            Err(problem) => lines.push(self::problem(name, problem)),
+        }
+    }
+    lines.join("\n")
 }

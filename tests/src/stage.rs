@@ -40,11 +40,18 @@ impl Stage {
 #[async_trait]
 impl Http for Stage {
     async fn send(&self, request: Request) -> Result<Response, BrokerError> {
-        self.asked.lock().expect("no test panics while it holds this").push(format!("{} {}", request.method, request.url));
+        self.asked
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(format!("{} {}", request.method, request.url));
         if request.url.ends_with("/never") {
             std::future::pending::<()>().await;
         }
-        Ok(Response { status: 200, headers: Vec::new(), body: b"here you are".to_vec() })
+        Ok(Response {
+            status: 200,
+            headers: Vec::new(),
+            body: b"here you are".to_vec(),
+        })
     }
 
     async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, BrokerError>> {
@@ -67,6 +74,9 @@ impl Listener for Stage {
     }
 
     fn step(&self, text: &str) {
-        self.said.lock().expect("no test panics while it holds this").push(format!("step: {text}"));
+        self.said
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(format!("step: {text}"));
     }
 }

@@ -31,14 +31,6 @@ async fn two_servers(world: &World) -> Operator {
     operator
 }
 
-/// What the operator does as the hint says.
-async fn destroy(operator: &Operator, world: &World, name: &str) {
-    let fleet = operator.fleet(world).await.unwrap();
-    let found = fleet.to_destroy(&[name.to_owned()]).await.unwrap();
-    let destroyed = fleet.destroy(found).await.unwrap();
-    assert!(destroyed.iter().all(|server| server.problem.is_none()), "{destroyed:?}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_image_costs_nothing_and_is_answered_with_near_names() {
     let world = World::start().await;
@@ -153,7 +145,7 @@ async fn a_server_that_goes_to_error_is_named_with_its_fault() {
     insta::assert_snapshot!(operator.up(&world).await, @"");
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.mend();
-    destroy(&operator, &world, "shasta").await;
+    operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;
 }
 
@@ -166,7 +158,7 @@ async fn a_server_that_stays_in_build_is_waited_for_as_long_as_configured() {
     insta::assert_snapshot!(operator.up(&world).await, @"");
     assert_eq!(world.servers(), ["shasta"], "the second run waits for the server of the first");
     world.mend();
-    destroy(&operator, &world, "shasta").await;
+    operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;
 }
 
@@ -177,7 +169,7 @@ async fn a_server_without_an_address_is_named() {
     world.break_servers("shasta", ServerEffect::NoAddress);
     insta::assert_snapshot!(operator.up(&world).await, @"");
     world.mend();
-    destroy(&operator, &world, "shasta").await;
+    operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;
 }
 

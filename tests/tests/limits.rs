@@ -57,7 +57,17 @@ fn without_functions(text: &str) -> String {
 async fn what_takes_too_much_is_stopped_and_named() {
     let (_, provider) = Stage::enter("hog.wasm", guests::HOG, tight()).await.expect("it loads");
     let mut report = Vec::new();
-    for attack in ["loop", "memory", "recursion", "arrays", "giant-return", "giant-request", "many-requests", "panic", "index"] {
+    for attack in [
+        "loop",
+        "memory",
+        "recursion",
+        "arrays",
+        "giant-return",
+        "giant-request",
+        "many-requests",
+        "panic",
+        "index",
+    ] {
         report.push(format!("{attack}\n{}", without_functions(&refusal(&provider, attack).await)));
     }
     insta::assert_snapshot!("what_takes_too_much", report.join("\n\n"));
@@ -70,20 +80,36 @@ async fn a_trap_says_where() {
     assert!(message.contains("in `hog::attack` < `"), "{message}");
     // The SDK's hook said why before the end.
     let said = stage.said();
-    let at = said.iter().position(|line| line.starts_with("error: panicked at hog/src/lib.rs:")).expect("the panic's place is logged");
+    let at = said
+        .iter()
+        .position(|line| line.starts_with("error: panicked at hog/src/lib.rs:"))
+        .expect("the panic's place is logged");
     assert_eq!(said[at + 1], "error: the cloud answered with an apple");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_is_not_computing_and_ends_too() {
-    let limits = Limits { wall: Duration::from_secs(1), ..tight() };
+    let limits = Limits {
+        wall: Duration::from_secs(1),
+        ..tight()
+    };
     let (_, provider) = Stage::enter("hog.wasm", guests::HOG, limits).await.expect("it loads");
     insta::assert_snapshot!("a_call_without_an_end", refusal(&provider, "never").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_lines_is_cut_off() {
-    let (stage, provider) = Stage::enter("hog.wasm", guests::HOG, Limits { log_lines: 3, log_line_bytes: 40, ..Limits::default() }).await.expect("it loads");
+    let (stage, provider) = Stage::enter(
+        "hog.wasm",
+        guests::HOG,
+        Limits {
+            log_lines: 3,
+            log_line_bytes: 40,
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("it loads");
     assert_eq!(provider.console_output("log").await.expect("it is no error"), "logged");
     assert_eq!(provider.console_output("long-line").await.expect("it is no error"), "logged");
     insta::assert_snapshot!("a_flood_of_lines", stage.said().join("\n"));
@@ -93,9 +119,16 @@ async fn a_flood_of_lines_is_cut_off() {
 async fn a_breakdown_in_the_middle_of_a_batch_leaves_what_was_done() {
     let (stage, provider) = Stage::enter("hog.wasm", guests::HOG, tight()).await.expect("it loads");
     provider.list_servers(&[]).await.expect("a list");
-    let error = provider.create_servers(&[spec("kailash"), spec("meru"), spec("shasta")]).await.expect_err("it breaks down");
+    let error = provider
+        .create_servers(&[spec("kailash"), spec("meru"), spec("shasta")])
+        .await
+        .expect_err("it breaks down");
     let after = provider.list_servers(&[]).await.expect("a list");
-    assert!(after[0].name.starts_with("call 1 of this instance"), "a new instance answers: {}", after[0].name);
+    assert!(
+        after[0].name.starts_with("call 1 of this instance"),
+        "a new instance answers: {}",
+        after[0].name
+    );
     assert_eq!(stage.asked(), ["POST http://cloud.test/kailash"]);
     assert_eq!(stage.said().iter().filter(|line| *line == "info: connected").count(), 2);
     insta::assert_snapshot!("a_breakdown_in_a_batch", without_functions(&shown(&error)));
@@ -104,8 +137,14 @@ async fn a_breakdown_in_the_middle_of_a_batch_leaves_what_was_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_another_length_is_a_breach() {
     let (_, provider) = Stage::enter("hog.wasm", guests::HOG, tight()).await.expect("it loads");
-    let check = provider.check_servers(&[spec("kailash")]).await.expect_err("seven answers to one question");
-    let destroy = provider.destroy_servers(&["1".to_owned()]).await.expect_err("no answer to one question");
+    let check = provider
+        .check_servers(&[spec("kailash")])
+        .await
+        .expect_err("seven answers to one question");
+    let destroy = provider
+        .destroy_servers(&["1".to_owned()])
+        .await
+        .expect_err("no answer to one question");
     insta::assert_snapshot!("an_answer_of_another_length", format!("{}\n\n{}", shown(&check), shown(&destroy)));
 }
 
@@ -131,9 +170,13 @@ async fn no_text_of_a_plugin_reaches_the_terminal_as_it_is() {
     }
     // Nor an identifier, which can not be cleaned: it goes back to the plugin.
     provider.set_labels("1", &[]).await.expect("it takes labels");
-    texts.push(shown(&provider.list_servers(&[]).await.expect_err("a server that can not be named")));
+    texts.push(shown(
+        &provider.list_servers(&[]).await.expect_err("a server that can not be named"),
+    ));
     for text in &texts {
-        let bad = text.chars().find(|character| (character.is_control() && *character != '\n') || ('\u{202a}'..='\u{202e}').contains(character));
+        let bad = text
+            .chars()
+            .find(|character| (character.is_control() && *character != '\n') || ('\u{202a}'..='\u{202e}').contains(character));
         assert_eq!(bad, None, "{text:?}");
     }
     insta::assert_snapshot!("cleaned_texts", texts.join("\n---\n"));
@@ -142,18 +185,30 @@ async fn no_text_of_a_plugin_reaches_the_terminal_as_it_is() {
 #[tokio::test]
 async fn sockets_are_refused_by_name_before_anything_runs() {
     let engine = Engine::new(None, Limits::default()).expect("an engine");
-    let error = Plugin::load(&engine, "sockets.wasm", guests::SOCKETS).await.err().expect("it is refused");
+    let error = Plugin::load(&engine, "sockets.wasm", guests::SOCKETS)
+        .await
+        .err()
+        .expect("it is refused");
     insta::assert_snapshot!("sockets_are_refused", shown(&error));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_standard_library_finds_an_empty_world() {
     let Some(component) = guests::PLAIN_STD else {
-        assert!(std::env::var_os("CI").is_none(), "the target wasm32-wasip2 is not installed; run: rustup target add wasm32-wasip2");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the target wasm32-wasip2 is not installed; run: rustup target add wasm32-wasip2"
+        );
         return skipped();
     };
     let (stage, provider) = Stage::enter("plain.wasm", component, Limits::default()).await.expect("it loads");
-    assert!(provider.plugin().imports().iter().any(|import| import.starts_with("wasi:filesystem/")));
+    assert!(
+        provider
+            .plugin()
+            .imports()
+            .iter()
+            .any(|import| import.starts_with("wasi:filesystem/"))
+    );
     let found = provider.console_output("look").await.expect("it looks around");
     let last_words = shown(&provider.console_output("trap").await.expect_err("it aborts"));
     assert!(stage.said().is_empty(), "{:?}", stage.said());

@@ -53,7 +53,12 @@ impl Greed {
         ));
         let fleet = operator.fleet_tuned("", |options| options.http.resolver = Arc::new(Names)).await;
         let fleet = fleet.unwrap_or_else(|error| panic!("{error} {error:?}"));
-        Self { endpoint, other, operator, fleet }
+        Self {
+            endpoint,
+            other,
+            operator,
+            fleet,
+        }
     }
 
     /// Has it send a request. What came of it, as the operator would read it.
@@ -66,7 +71,9 @@ impl Greed {
                 None => format!("{:?}: {error}", error.kind()),
             },
         };
-        words.replace(&self.endpoint.origin(), "[endpoint]").replace(&self.other.origin(), "[other]")
+        words
+            .replace(&self.endpoint.origin(), "[endpoint]")
+            .replace(&self.other.origin(), "[other]")
     }
 }
 
@@ -98,13 +105,24 @@ async fn a_denial_says_the_line_that_would_allow_it_and_the_line_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn denials_stand_in_the_audit_log() {
     let greed = Greed::open(|_| Vec::new()).await;
-    greed.ask(json!({ "url": format!("{}/secret?token=x", greed.other.origin()) })).await;
+    greed
+        .ask(json!({ "url": format!("{}/secret?token=x", greed.other.origin()) }))
+        .await;
     let audit = fs_err::read_to_string(greed.operator.path().join(".bootmachine/audit.jsonl")).expect("an audit log");
-    let lines: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
-    let line = lines.iter().find(|line| line["target"] == greed.other.origin()).expect("the denial is there");
+    let lines: Vec<serde_json::Value> = audit
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+        .collect();
+    let line = lines
+        .iter()
+        .find(|line| line["target"] == greed.other.origin())
+        .expect("the denial is there");
     assert_eq!(line["plugin"], "greedy");
     assert_eq!(line["act"], "GET /secret");
-    assert!(line["result"].as_str().is_some_and(|result| result.starts_with("denied: ")), "{line}");
+    assert!(
+        line["result"].as_str().is_some_and(|result| result.starts_with("denied: ")),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +189,10 @@ async fn what_is_the_hosts_own_in_a_request_can_not_be_forged() {
         ("x five", "a"),
         ("", "a"),
     ] {
-        report.push(format!("{name:?}: {value:?}\n{}", greed.ask(json!({ "url": url, "headers": [[name, value]] })).await));
+        report.push(format!(
+            "{name:?}: {value:?}\n{}",
+            greed.ask(json!({ "url": url, "headers": [[name, value]] })).await
+        ));
     }
     assert!(greed.endpoint.heard().is_empty(), "{:?}", greed.endpoint.heard());
     insta::assert_snapshot!("forged_headers", report.join("\n\n"));
@@ -194,8 +215,15 @@ async fn a_url_that_two_readers_read_differently_reaches_nothing() {
         String::new(),
     ] {
         let answer = greed.ask(json!({ "url": url })).await;
-        let shown = url.replace(&endpoint.to_string(), "[endpoint]").replace(&other.to_string(), "[other]");
-        report.push(format!("{shown}\n{}", answer.replace(&endpoint.to_string(), "[endpoint]").replace(&other.to_string(), "[other]")));
+        let shown = url
+            .replace(&endpoint.to_string(), "[endpoint]")
+            .replace(&other.to_string(), "[other]");
+        report.push(format!(
+            "{shown}\n{}",
+            answer
+                .replace(&endpoint.to_string(), "[endpoint]")
+                .replace(&other.to_string(), "[other]")
+        ));
     }
     assert!(greed.other.heard().is_empty(), "{:?}", greed.other.heard());
     insta::assert_snapshot!("ambiguous_urls", report.join("\n\n"));
@@ -205,14 +233,18 @@ async fn a_url_that_two_readers_read_differently_reaches_nothing() {
 async fn a_plugin_that_is_no_plugin_is_shown_where_it_is_named() {
     let world = World::start().await;
     let operator = Operator::new(&world);
-    let text = operator.head(&world, None).replace("plugin = \"openstack\"", "plugin = \"./sockets.wasm\"");
+    let text = operator
+        .head(&world, None)
+        .replace("plugin = \"openstack\"", "plugin = \"./sockets.wasm\"");
     operator.write(&(text + &Operator::server("kailash", "arch", "Arch Linux")));
     let mut report = Vec::new();
     for content in [None, Some(&b"<html>"[..]), Some(guests::SOCKETS)] {
         if let Some(content) = content {
             fs_err::write(operator.path().join("sockets.wasm"), content).expect("a file");
         }
-        let Err(FleetError::Config(problems)) = operator.fleet_with("").await else { panic!("it is refused") };
+        let Err(FleetError::Config(problems)) = operator.fleet_with("").await else {
+            panic!("it is refused")
+        };
         let shown: Vec<String> = problems.iter().map(|problem| problem.render(false)).collect();
         report.push(shown.join("\n").replace(&operator.path().display().to_string(), "[directory]"));
     }

@@ -3,7 +3,12 @@
 //! Building it takes componentize-py, which not every machine has: the component is taken from `BOOTMACHINE_PYTHON_PROVIDER`, or built where
 //! componentize-py is on the path. Where neither is so, the test says that it was skipped.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that fails says where"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,7 +79,13 @@ password = {{ env = "PRACTICE_PASSWORD" }}
     let mut imports = provider.plugin().imports().to_vec();
     imports.retain(|import| !import.starts_with("bootmachine:plugin/"));
     assert!(imports.is_empty(), "{imports:?}");
-    let mut names: Vec<String> = provider.list_servers(&[]).await.expect("a list").into_iter().map(|server| server.name).collect();
+    let mut names: Vec<String> = provider
+        .list_servers(&[])
+        .await
+        .expect("a list")
+        .into_iter()
+        .map(|server| server.name)
+        .collect();
     names.sort();
     assert_eq!(names, ["kailash", "meru"]);
 

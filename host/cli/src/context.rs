@@ -8,7 +8,7 @@ use std::time::Duration;
 use bootmachine_broker::http::HttpOptions;
 use bootmachine_broker::ssh::{Identities, Jump};
 use bootmachine_config::{Config, Diagnostic};
-use bootmachine_fleet::fleet::BundledPlugins;
+use bootmachine_fleet::plugins::LocalThenBundled;
 use bootmachine_fleet::{Fleet, Options, Reporter, Timing};
 use bootmachine_plugin::settings::Surroundings;
 use bootmachine_plugin::{Engine, Limits};
@@ -99,7 +99,9 @@ impl Context {
         };
         let options = Options {
             engine: engine()?,
-            plugins: Arc::new(BundledPlugins),
+            plugins: Arc::new(LocalThenBundled {
+                directory: self.surroundings.directory.clone(),
+            }),
             known_hosts: self.known_hosts(&state_directory),
             state_directory,
             surroundings: self.surroundings.clone(),

@@ -126,17 +126,27 @@ impl Fleet {
         let secured = self.target(server, name, Door::Secured, host_keys)?;
         let first_error = match self.ssh.connect(&secured).await {
             Ok(session) => return Ok(Login { session, secured: true }),
-            Err(error @ SshError::HostKey { .. }) => return Err(error.into()),
+            Err(error @ SshError::HostKey { .. }) => return Err(not_the_one(error, name)),
             Err(error) => error,
         };
         let fresh = self.target(server, name, Door::Fresh, host_keys)?;
         match self.ssh.connect(&fresh).await {
             Ok(session) => Ok(Login { session, secured: false }),
             // A door that is there and keeps us out says more than one that is not there.
+            Err(error @ SshError::HostKey { .. }) => Err(not_the_one(error, name)),
             Err(error) => Err(match (&first_error, &error) {
                 (SshError::Authentication { .. }, SshError::Refused { .. } | SshError::Unreachable { .. }) => first_error.into(),
                 _ => error.into(),
             }),
         }
     }
+}
+
+/// Only the operator can find out who it is that answers.
+fn not_the_one(error: SshError, name: &str) -> Problem {
+    let problem = Problem::from(error);
+    Problem { hint: None, ..problem }.with_hint(format!(
+        "was it installed anew, or is somebody in between? its console at the provider shows its fingerprint; unless that is the expected one, \
+         `bootmachine destroy {name}` and `bootmachine up` make it anew"
+    ))
 }

@@ -356,11 +356,12 @@ impl Life<'_> {
         let Some(mut login) = login else {
             return Err(Problem::unavailable("there is no login"));
         };
-        let release = fleet.identify(&self.name, &login).await?;
         let begins_at = |stage: Stage| from.is_some_and(|from| from <= stage);
-
         if begins_at(Stage::Bootstrap) {
             self.enter(Stage::Bootstrap);
+        }
+        let release = fleet.identify(&self.name, &login).await?;
+        if begins_at(Stage::Bootstrap) {
             let _place = self.run.places.acquire().await;
             let summary = self.bounded(fleet.bootstrap(&self.name, &login, &release)).await?;
             self.passed(Stage::Bootstrap, &login, &summary, "").await?;

@@ -95,7 +95,7 @@ fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), Refusal> {
             // What is nested is the component's own business: its bytes are passed over.
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 let inside = unchecked_range.end - unchecked_range.start;
-                let skip = consumed + usize::try_from(inside).unwrap_or(usize::MAX);
+                let skip = consumed.saturating_add(inside);
                 rest = rest
                     .get(skip..)
                     .ok_or_else(|| Refusal::new("it is damaged: it ends in the middle", "was the download cut off?"))?;

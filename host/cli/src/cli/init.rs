@@ -58,9 +58,9 @@ impl Init {
         let surroundings = surroundings(directory.clone());
         let text = template::write(&Wishes {
             name: &self.cluster(),
-            provider: provider.manifest(),
-            distro: &distro.manifest().name,
-            cm_tool: cm_tool.plugin().manifest(),
+            provider: (&reference(&self.provider)?, provider.manifest()),
+            distro: (&reference(&self.distro)?, &distro.manifest().name),
+            cm_tool: (&reference(&self.cm_tool)?, cm_tool.plugin().manifest()),
             schema: self.schema.then_some(SCHEMA),
             user: &template::user(surroundings.environment.get("USER").map(String::as_str)),
             key: surroundings.home.as_deref().and_then(template::public_key),
@@ -115,6 +115,15 @@ fn of_kind(plugin: Plugin, kind: Kind) -> Result<Plugin, Failure> {
         plugin.kind()
     ))
     .with_hint("`bootmachine plugin list` shows the plugins of each kind"))
+}
+
+/// How the file names a plugin: by its name, or by a path that leads to it from everywhere.
+fn reference(plugin: &str) -> Result<String, Failure> {
+    if !bootmachine_fleet::plugins::is_path(plugin) {
+        return Ok(plugin.to_owned());
+    }
+    let path = fs_err::canonicalize(plugin).map_err(|error| Failure::io("the plugin can not be found again", &error))?;
+    Ok(path.display().to_string())
 }
 
 fn schema_text() -> Result<String, Failure> {

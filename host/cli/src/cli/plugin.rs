@@ -1,8 +1,9 @@
 //! `bootmachine plugin list` and `bootmachine plugin show`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use bootmachine_fleet::plugins::{LocalThenBundled, PluginSource as _};
 use bootmachine_plugin::inspect::in_plain_words;
 use bootmachine_plugin::manifest::{Format, Manifest, Setting, Source};
 use bootmachine_plugin::{Engine, Plugin, bundled};
@@ -14,9 +15,6 @@ use crate::ui::Ui;
 use crate::ui::clean;
 use crate::ui::style::{BOLD, DIM, paint};
 use crate::ui::table::{Look, Table, plain};
-
-/// The largest file that is looked at as a plugin.
-const LARGEST: u64 = 128 << 20;
 
 /// Look at the plugins: providers, distros and cm-tools
 #[derive(Debug, Subcommand)]
@@ -114,37 +112,16 @@ impl Show {
 
 /// A bundled plugin by its name, or one in a file.
 pub(super) async fn load(engine: &Engine, name: &str) -> Result<Plugin, Failure> {
-    let path = Path::new(name);
-    let is_file = name.contains('/') || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
-    if !is_file {
-        return match bundled::load(engine, name).await {
-            Some(plugin) => Ok(plugin?),
-            None => {
-                let names: Vec<&str> = bundled::all().iter().map(|bundled| bundled.name).collect();
-                Err(Failure::usage(format!("there is no plugin `{name}`")).with_hint(
-                    match bootmachine_config::nearest(names.iter().copied(), name) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => {
-                            format!("`bootmachine plugin list` shows those that there are; a file is named with its path: ./{name}.wasm")
-                        }
-                    },
-                ))
-            }
-        };
+    let source = LocalThenBundled { directory: PathBuf::new() };
+    if let Some(loaded) = source.load(engine, name).await {
+        return Ok(loaded?);
     }
-    let failed = |error: std::io::Error| Failure::io(format!("the plugin {} can not be read", path.display()), &error);
-    let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!("{} is no plugin: it is no file of at most {} MiB", path.display(), LARGEST >> 20),
-        ));
-    }
-    let bytes = tokio::fs::read(path).await.map_err(failed)?;
-    let label = path
-        .file_name()
-        .map_or_else(|| name.to_owned(), |label| label.to_string_lossy().into_owned());
-    Ok(Plugin::load(engine, &label, &bytes).await?)
+    let names = source.names();
+    let near = bootmachine_config::nearest(names.iter().map(String::as_str), name);
+    Err(Failure::usage(format!("there is no plugin `{name}`")).with_hint(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`bootmachine plugin list` shows those that there are; a file is named with its path: ./{name}.wasm"),
+    }))
 }
 
 fn kibibytes(bytes: usize) -> String {

@@ -253,7 +253,7 @@ impl Screen {
         self.beside(write);
     }
 
-    /// Does something while the live display is out of the way.
+    /// Does something while the live display is out of the way, and nobody else prints.
     fn beside<T>(&self, work: impl FnOnce() -> T) -> T {
         match lock(&self.live).clone() {
             Some(bar) => bar.suspend(work),

@@ -1,6 +1,7 @@
 //! Shows a run while it goes on: a live display on a terminal, plain lines elsewhere, or events as JSON lines.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ struct Live {
     began: Instant,
     /// Whether the display goes when it ends.
     transient: bool,
-    over: std::sync::atomic::AtomicBool,
+    over: AtomicBool,
     color: bool,
     unicode: bool,
 }
@@ -195,15 +196,15 @@ impl Live {
             bar: bar.clone(),
             began: Instant::now(),
             transient,
-            over: std::sync::atomic::AtomicBool::new(false),
+            over: AtomicBool::new(false),
             color: ui.color_err,
             unicode: is_utf8(),
         });
         ui.screen.attach(bar);
         let drawn = Arc::clone(&live);
         let spawned = std::thread::Builder::new().name("progress".into()).spawn(move || {
-            while !drawn.over.load(std::sync::atomic::Ordering::Acquire) {
-                drawn.draw();
+            while !drawn.over.load(Ordering::Acquire) {
+                drawn.draw(false);
                 std::thread::park_timeout(FRAME);
             }
         });
@@ -213,7 +214,8 @@ impl Live {
         live
     }
 
-    fn draw(&self) {
+    /// Draws how things are. Nothing is drawn over the last picture.
+    fn draw(&self, last: bool) {
         let (height, width) = console::Term::stderr().size();
         let area = Area {
             width: width.into(),
@@ -221,21 +223,23 @@ impl Live {
             color: self.color,
             unicode: self.unicode,
         };
-        let text = lock(&self.board).render(area, self.began.elapsed()).join("\n");
-        self.bar.set_message(text);
+        let board = lock(&self.board);
+        if last || !self.over.load(Ordering::Acquire) {
+            self.bar.set_message(board.render(area, self.began.elapsed()).join("\n"));
+        }
     }
 
     fn finish(&self) {
-        if self.over.swap(true, std::sync::atomic::Ordering::AcqRel) {
-            return;
-        }
-        if self.transient {
-            self.bar.finish_and_clear();
+        if self.over.swap(true, Ordering::AcqRel) {
             return;
         }
         lock(&self.board).finish();
-        self.draw();
-        self.bar.abandon();
+        if self.transient {
+            self.bar.finish_and_clear();
+        } else {
+            self.draw(true);
+            self.bar.abandon();
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use bootmachine_plugin::manifest::{Format, Manifest, Setting, Source};
 pub struct Wishes<'a> {
     /// The cluster's name.
     pub name: &'a str,
-    /// The provider's manifest.
-    pub provider: &'a Manifest,
-    /// The distro's name.
-    pub distro: &'a str,
-    /// The configuration-management tool's manifest.
-    pub cm_tool: &'a Manifest,
+    /// How the provider is named, and its manifest.
+    pub provider: (&'a str, &'a Manifest),
+    /// How the distro is named, and what it calls itself.
+    pub distro: (&'a str, &'a str),
+    /// How the configuration-management tool is named, and its manifest.
+    pub cm_tool: (&'a str, &'a Manifest),
     /// The schema beside it.
     pub schema: Option<&'a str>,
     /// The operator.
@@ -46,11 +46,13 @@ pub fn public_key(home: &Path) -> Option<&'static str> {
 /// The text of the file.
 pub fn write(wishes: &Wishes<'_>) -> String {
     let first_line = wishes.schema.map(|schema| format!("#:schema ./{schema}\n\n")).unwrap_or_default();
-    let Wishes { name, distro, user, .. } = wishes;
+    let Wishes { name, user, .. } = wishes;
+    let (distro, image) = (quoted(wishes.distro.0), quoted(wishes.distro.1));
     let key = wishes.key.unwrap_or("~/.ssh/id_ed25519.pub");
-    let (provider, tool) = (&wishes.provider.name, &wishes.cm_tool.name);
-    let provider_settings = settings(wishes.provider);
-    let tool_settings = settings(wishes.cm_tool);
+    let (provider, tool) = (quoted(wishes.provider.0), quoted(wishes.cm_tool.0));
+    let shown = wishes.provider.0;
+    let provider_settings = settings(wishes.provider.1);
+    let tool_settings = settings(wishes.cm_tool.1);
     format!(
         r#"{first_line}# The servers of a cluster, as `bootmachine up` makes them and `bootmachine verify` proves them.
 # What is commented out shows what else there is, with its default where it has one.
@@ -63,7 +65,7 @@ master = "{name}-1"
 
 # The configuration-management tool. What it applies lies in `configuration`, and is yours to change.
 [cm]
-tool = "{tool}"
+tool = {tool}
 # configuration = "configuration"
 # attempts = 3
 {tool_settings}
@@ -94,15 +96,15 @@ sudo = true
 # Where servers come from. There can be several; each server says which one is its own.
 # A secret is never written here, only where it is to be had:
 # {{ env = "NAME" }}, {{ file = "path" }} or {{ command = ["pass", "show", "name"] }}.
-# What other tools keep already, in variables or files, is taken from there: `bootmachine plugin show {provider}`.
+# What other tools keep already, in variables or files, is taken from there: `bootmachine plugin show {shown}`.
 [providers.cloud]
-plugin = "{provider}"
+plugin = {provider}
 {provider_settings}
 # `bootmachine images` and `bootmachine sizes` list what there is.
 [[servers]]
 name = "{name}-1"
-distro = "{distro}"
-image = "{distro}"
+distro = {distro}
+image = {image}
 size = "small"
 roles = ["master"]
 
@@ -110,8 +112,8 @@ roles = ["master"]
 # [[servers]]
 # name = "{name}-web"
 # count = 3
-# distro = "{distro}"
-# image = "{distro}"
+# distro = {distro}
+# image = {image}
 # size = "small"
 # roles = ["web"]
 "#
