@@ -32,7 +32,11 @@ fn break_configuration(operator: &Operator, servers: &str) {
     fs_err::create_dir_all(&directory).unwrap();
     let state = "the greeting is made:\n  cmd.run:\n    - name: \"echo 'figlet: no such font' >&2; exit 3\"\n";
     fs_err::write(directory.join("init.sls"), state).unwrap();
-    let top = if servers == "*" { "base:\n  '*':\n    - motd\n".to_owned() } else { format!("base:\n  '{servers}':\n    - motd\n  '*':\n") };
+    let top = if servers == "*" {
+        "base:\n  '*':\n    - motd\n".to_owned()
+    } else {
+        format!("base:\n  '{servers}':\n    - motd\n  '*':\n")
+    };
     operator.edit("states/top.sls", "base:\n  '*':\n", &top);
 }
 

@@ -251,7 +251,9 @@ impl ImageKind {
                 // What `pacman-init.service` of the image does at its first boot.
                 let fingerprint = super::model::openpgp::simulated_fingerprint(packages::archive_key(self.family()));
                 system.files.put(&format!("{}/pubring.gpg", packages::PACMAN_KEYS), key, 0o644)?;
-                system.files.put(&format!("{}/trustdb.gpg", packages::PACMAN_KEYS), format!("{fingerprint}\n"), 0o644)?;
+                system
+                    .files
+                    .put(&format!("{}/trustdb.gpg", packages::PACMAN_KEYS), format!("{fingerprint}\n"), 0o644)?;
             }
         }
         let f = &mut system.files;

@@ -80,7 +80,10 @@ impl Internet {
     pub fn new(salt_version: &str) -> Self {
         let base = "https://packages.broadcom.com/artifactory";
         let mut internet = Self::default();
-        let signed = |packages| packages::Repository { packages, fingerprint: openpgp::simulated_fingerprint(SALT_KEY) };
+        let signed = |packages| packages::Repository {
+            packages,
+            fingerprint: openpgp::simulated_fingerprint(SALT_KEY),
+        };
         let salt: Vec<packages::Package> = ["salt-common", "salt-master", "salt-minion", "salt-ssh", "salt"]
             .iter()
             .filter_map(|n| packages::salt(n, salt_version))
@@ -96,7 +99,9 @@ impl Internet {
             p.version.push_str("-0");
             p
         });
-        internet.repositories.insert(format!("{base}/saltproject-rpm"), signed(rpm.collect()));
+        internet
+            .repositories
+            .insert(format!("{base}/saltproject-rpm"), signed(rpm.collect()));
         internet.pages.insert(
             format!("{base}/api/security/keypair/SaltProjectKey/public"),
             openpgp::armor(&openpgp::simulated(SALT_KEY)).into_bytes(),

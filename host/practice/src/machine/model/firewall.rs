@@ -317,7 +317,12 @@ impl Ruleset {
 
     /// One table as `nft list table` prints it; none where there is no such table.
     pub fn list_table(&self, family: &str, name: &str) -> Option<String> {
-        let tables: Vec<_> = self.tables.iter().filter(|table| table.family == family && table.name == name).cloned().collect();
+        let tables: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|table| table.family == family && table.name == name)
+            .cloned()
+            .collect();
         (!tables.is_empty()).then(|| Self { tables }.list())
     }
 

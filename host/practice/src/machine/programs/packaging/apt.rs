@@ -9,14 +9,22 @@ use crate::machine::programs::{has, options, options_with, value};
 
 /// Reads the sources anew. With `only`, just those of one file, beside what is known already.
 fn update(ctx: &mut Exec, only: Option<&str>, keep: bool) -> i32 {
-    let mut index = if keep { ctx.system().packages.index.clone() } else { std::collections::BTreeMap::new() };
+    let mut index = if keep {
+        ctx.system().packages.index.clone()
+    } else {
+        std::collections::BTreeMap::new()
+    };
     let mut failed = false;
     for source in repositories::deb(ctx, only) {
         let place = format!("{} {}", source.url.trim_end_matches('/'), source.name);
         let carried = match repositories::read(ctx, &source) {
             Ok(carried) => carried,
             Err(Unread::Unreachable(host)) => {
-                ctx.errln(format!("E: Failed to fetch {}/dists/{}/InRelease  Could not resolve '{host}'", source.url.trim_end_matches('/'), source.name));
+                ctx.errln(format!(
+                    "E: Failed to fetch {}/dists/{}/InRelease  Could not resolve '{host}'",
+                    source.url.trim_end_matches('/'),
+                    source.name
+                ));
                 failed = true;
                 continue;
             }
@@ -75,7 +83,11 @@ pub(super) fn apt(ctx: &mut Exec) -> i32 {
     }
     let option = |name: &str| {
         let pairs = flags.iter().filter(|(flag, _)| flag == "o" || flag == "--option");
-        pairs.filter_map(|(_, text)| text.split_once('=')).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).next_back()
+        pairs
+            .filter_map(|(_, text)| text.split_once('='))
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
+            .next_back()
     };
     if verb == "update" {
         let only = option("Dir::Etc::SourceList").filter(|_| option("Dir::Etc::SourceParts").is_some());
@@ -91,13 +103,17 @@ pub(super) fn apt(ctx: &mut Exec) -> i32 {
             let mut wanted = Vec::new();
             let mut missing = 0;
             for word in names {
-                let (name, version) = word.split_once('=').map_or((word.as_str(), None), |(name, version)| (name, Some(version)));
+                let (name, version) = word
+                    .split_once('=')
+                    .map_or((word.as_str(), None), |(name, version)| (name, Some(version)));
                 let known = ctx.system().packages.index.get(name).map(|package| package.version.clone());
                 let installed = ctx.system().packages.installed.get(name).map(|installed| installed.version.clone());
                 if known.is_none() && installed.is_none() {
                     ctx.errln(format!("E: Unable to locate package {name}"));
                     missing += 1;
-                } else if let Some(version) = version.filter(|version| known.as_deref() != Some(version) && installed.as_deref() != Some(version)) {
+                } else if let Some(version) =
+                    version.filter(|version| known.as_deref() != Some(version) && installed.as_deref() != Some(version))
+                {
                     ctx.errln(format!("E: Version '{version}' for '{name}' was not found"));
                     missing += 1;
                 } else {
@@ -121,9 +137,16 @@ pub(super) fn apt(ctx: &mut Exec) -> i32 {
                     return 100;
                 }
             }
-            let there: Vec<String> = names.iter().filter(|name| ctx.system().packages.installed.contains_key(*name)).cloned().collect();
+            let there: Vec<String> = names
+                .iter()
+                .filter(|name| ctx.system().packages.installed.contains_key(*name))
+                .cloned()
+                .collect();
             remove(ctx, &there);
-            ctx.outln(format!("0 upgraded, 0 newly installed, {} to remove and 0 not upgraded.", there.len()));
+            ctx.outln(format!(
+                "0 upgraded, 0 newly installed, {} to remove and 0 not upgraded.",
+                there.len()
+            ));
             0
         }
         // What was downloaded is not kept here, so there is nothing to clean.
@@ -132,11 +155,23 @@ pub(super) fn apt(ctx: &mut Exec) -> i32 {
             let unused: Vec<String> = {
                 let system = ctx.system();
                 let all = &system.packages;
-                let needed = |name: &String| all.installed.keys().filter_map(|other| all.index.get(other)).any(|other| other.depends.contains(name));
-                all.installed.iter().filter(|(name, installed)| !installed.manual && !needed(name)).map(|(name, _)| name.clone()).collect()
+                let needed = |name: &String| {
+                    all.installed
+                        .keys()
+                        .filter_map(|other| all.index.get(other))
+                        .any(|other| other.depends.contains(name))
+                };
+                all.installed
+                    .iter()
+                    .filter(|(name, installed)| !installed.manual && !needed(name))
+                    .map(|(name, _)| name.clone())
+                    .collect()
             };
             remove(ctx, &unused);
-            ctx.outln(format!("0 upgraded, 0 newly installed, {} to remove and 0 not upgraded.", unused.len()));
+            ctx.outln(format!(
+                "0 upgraded, 0 newly installed, {} to remove and 0 not upgraded.",
+                unused.len()
+            ));
             0
         }
         "policy" => policy(ctx, names),
@@ -151,14 +186,20 @@ pub(super) fn apt(ctx: &mut Exec) -> i32 {
 fn run(ctx: &mut Exec, wanted: &[String], manual: &[String]) -> i32 {
     let index = ctx.system().packages.index.clone();
     let chosen: Vec<Package> = closure(&index, ctx, wanted);
-    let upgraded = chosen.iter().filter(|package| ctx.system().packages.installed.contains_key(&package.name)).count();
+    let upgraded = chosen
+        .iter()
+        .filter(|package| ctx.system().packages.installed.contains_key(&package.name))
+        .count();
     for name in wanted.iter().filter(|name| !chosen.iter().any(|package| package.name == **name)) {
         let version = ctx.system().packages.installed.get(name).map(|installed| installed.version.clone());
         if let Some(version) = version {
             ctx.outln(format!("{name} is already the newest version ({version})."));
         }
     }
-    ctx.outln(format!("{upgraded} upgraded, {} newly installed, 0 to remove and 0 not upgraded.", chosen.len() - upgraded));
+    ctx.outln(format!(
+        "{upgraded} upgraded, {} newly installed, 0 to remove and 0 not upgraded.",
+        chosen.len() - upgraded
+    ));
     match install(ctx, &chosen, manual) {
         Ok(()) => {
             for name in manual {
@@ -167,13 +208,18 @@ fn run(ctx: &mut Exec, wanted: &[String], manual: &[String]) -> i32 {
                 }
             }
             if ctx.machine.image().family() == Family::Ubuntu && chosen.iter().any(|package| package.name.starts_with("linux-image")) {
-                let _ = ctx.system().files.put("/run/reboot-required", "*** System restart required ***\n", 0o644);
+                let _ = ctx
+                    .system()
+                    .files
+                    .put("/run/reboot-required", "*** System restart required ***\n", 0o644);
             }
             0
         }
         Err(Broken::Interrupted(status)) => status,
         Err(Broken::Failed(words)) => {
-            ctx.errln(format!("dpkg: error processing archive: {words}\nE: Sub-process /usr/bin/dpkg returned an error code (1)"));
+            ctx.errln(format!(
+                "dpkg: error processing archive: {words}\nE: Sub-process /usr/bin/dpkg returned an error code (1)"
+            ));
             100
         }
     }
@@ -192,7 +238,10 @@ fn policy(ctx: &mut Exec, names: &[String]) -> i32 {
         }
         let none = || "(none)".to_owned();
         let candidate = candidate.or_else(|| installed.clone()).unwrap_or_else(none);
-        ctx.outln(format!("{name}:\n  Installed: {}\n  Candidate: {candidate}", installed.unwrap_or_else(none)));
+        ctx.outln(format!(
+            "{name}:\n  Installed: {}\n  Candidate: {candidate}",
+            installed.unwrap_or_else(none)
+        ));
     }
     0
 }
@@ -233,7 +282,13 @@ pub(super) fn mark(ctx: &mut Exec) -> i32 {
                 "showhold" => system.packages.held.iter().cloned().collect(),
                 "showmanual" | "showauto" => {
                     let wanted = verb == "showmanual";
-                    system.packages.installed.iter().filter(|(_, installed)| installed.manual == wanted).map(|(name, _)| name.clone()).collect()
+                    system
+                        .packages
+                        .installed
+                        .iter()
+                        .filter(|(_, installed)| installed.manual == wanted)
+                        .map(|(name, _)| name.clone())
+                        .collect()
                 }
                 _ => Vec::new(),
             }
@@ -265,7 +320,10 @@ pub(super) fn mark(ctx: &mut Exec) -> i32 {
                     if let Some(installed) = system.packages.installed.get_mut(name) {
                         installed.manual = verb == "manual";
                     }
-                    format!("{name} set to {} installed.", if verb == "manual" { "manually" } else { "automatically" })
+                    format!(
+                        "{name} set to {} installed.",
+                        if verb == "manual" { "manually" } else { "automatically" }
+                    )
                 }
                 _ => String::new(),
             }
@@ -296,12 +354,19 @@ pub(super) fn dpkg(ctx: &mut Exec) -> i32 {
         let waiting: Vec<String> = {
             let system = ctx.system();
             let all = system.packages.installed.iter();
-            all.filter(|(name, installed)| !installed.configured && (names.is_empty() || names.contains(name))).map(|(name, _)| name.clone()).collect()
+            all.filter(|(name, installed)| !installed.configured && (names.is_empty() || names.contains(name)))
+                .map(|(name, _)| name.clone())
+                .collect()
         };
         for name in waiting {
             let (version, starts) = {
                 let system = ctx.system();
-                let starts = system.packages.index.get(&name).map(|package| package.starts.clone()).unwrap_or_default();
+                let starts = system
+                    .packages
+                    .index
+                    .get(&name)
+                    .map(|package| package.starts.clone())
+                    .unwrap_or_default();
                 (system.packages.installed[&name].version.clone(), starts)
             };
             ctx.outln(format!("Setting up {name} ({version}) ..."));
@@ -318,7 +383,9 @@ pub(super) fn dpkg(ctx: &mut Exec) -> i32 {
         let what = ctx.args().join(" ");
         return not_modelled(ctx, &what);
     }
-    let format = value(&flags, &["f", "--showformat"]).unwrap_or("${Package}\t${Version}\n").to_owned();
+    let format = value(&flags, &["f", "--showformat"])
+        .unwrap_or("${Package}\t${Version}\n")
+        .to_owned();
     // `-f=FORMAT` is how it is documented; the sign is no part of the format.
     let format = format.strip_prefix('=').unwrap_or(&format).to_owned();
     let mut status = 0;
@@ -331,7 +398,11 @@ pub(super) fn dpkg(ctx: &mut Exec) -> i32 {
             };
             continue;
         };
-        let (word, short) = if installed.configured { ("installed", "ii ") } else { ("unpacked", "iU ") };
+        let (word, short) = if installed.configured {
+            ("installed", "ii ")
+        } else {
+            ("unpacked", "iU ")
+        };
         let version = installed.version;
         if has(&flags, &["s", "--status"]) {
             ctx.outln(format!("Package: {name}\nStatus: install ok {word}\nVersion: {version}"));

@@ -16,7 +16,11 @@ type Origins = BTreeMap<String, (Source, String)>;
 fn refresh(ctx: &mut Exec, only: &[&str]) -> Result<Origins, String> {
     let (mut index, mut origins) = (BTreeMap::new(), Origins::new());
     for source in repositories::rpm(ctx) {
-        let wanted = if only.is_empty() { source.enabled } else { only.contains(&source.name.as_str()) };
+        let wanted = if only.is_empty() {
+            source.enabled
+        } else {
+            only.contains(&source.name.as_str())
+        };
         if !wanted {
             continue;
         }
@@ -28,10 +32,20 @@ fn refresh(ctx: &mut Exec, only: &[&str]) -> Result<Origins, String> {
                 }
             }
             Err(Unread::Unreachable(host)) => {
-                return Err(format!("Failed to download metadata (baseurl: \"{}\") for repository \"{}\"\n Librepo error: Cannot download repomd.xml: Curl error (6): Could not resolve hostname for {}/repodata/repomd.xml [Could not resolve host: {host}]", source.url, source.name, source.url.trim_end_matches('/')));
+                return Err(format!(
+                    "Failed to download metadata (baseurl: \"{}\") for repository \"{}\"\n Librepo error: Cannot download repomd.xml: Curl error (6): Could not resolve hostname for {}/repodata/repomd.xml [Could not resolve host: {host}]",
+                    source.url,
+                    source.name,
+                    source.url.trim_end_matches('/')
+                ));
             }
             Err(Unread::Missing) => {
-                return Err(format!("Failed to download metadata (baseurl: \"{}\") for repository \"{}\"\n Librepo error: Cannot download repomd.xml: Status code: 404 for {}/repodata/repomd.xml", source.url, source.name, source.url.trim_end_matches('/')));
+                return Err(format!(
+                    "Failed to download metadata (baseurl: \"{}\") for repository \"{}\"\n Librepo error: Cannot download repomd.xml: Status code: 404 for {}/repodata/repomd.xml",
+                    source.url,
+                    source.name,
+                    source.url.trim_end_matches('/')
+                ));
             }
         }
     }
@@ -42,7 +56,9 @@ fn refresh(ctx: &mut Exec, only: &[&str]) -> Result<Origins, String> {
 /// Looks at what packages are signed with; imports the keys that their repository names, as `-y` lets it.
 fn check(ctx: &mut Exec, chosen: &[Package], origins: &Origins) -> Result<(), String> {
     for package in chosen {
-        let Some((source, fingerprint)) = origins.get(&package.name) else { continue };
+        let Some((source, fingerprint)) = origins.get(&package.name) else {
+            continue;
+        };
         if !source.checked || ctx.system().packages.trusted.contains(fingerprint) {
             continue;
         }
@@ -67,13 +83,27 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
     let (flags, rest) = options_with(
         &ctx.args(),
         "",
-        &["--repo", "--repoid", "--enablerepo", "--disablerepo", "--setopt", "--qf", "--queryformat", "--releasever", "--installroot", "--from-repofile"],
+        &[
+            "--repo",
+            "--repoid",
+            "--enablerepo",
+            "--disablerepo",
+            "--setopt",
+            "--qf",
+            "--queryformat",
+            "--releasever",
+            "--installroot",
+            "--from-repofile",
+        ],
     );
     let Some((verb, names)) = rest.split_first() else {
         ctx.errln("Missing command. Use the \"--help\" option for help.");
         return 2;
     };
-    let reads = matches!(verb.as_str(), "repolist" | "list" | "repoquery" | "needs-restarting" | "needs_restarting" | "check-update" | "info");
+    let reads = matches!(
+        verb.as_str(),
+        "repolist" | "list" | "repoquery" | "needs-restarting" | "needs_restarting" | "check-update" | "info"
+    );
     if ctx.user.uid != 0 && !reads {
         ctx.errln("The requested operation requires superuser privileges. Please log in as a user with elevated rights, or use the \"--assumeno\" or \"--downloadonly\" options to run the command without modifying the system state.");
         return 1;
@@ -82,8 +112,15 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
         ctx.errln("Failed to obtain rpm transaction lock. Another transaction is in progress.");
         return 1;
     }
-    let only: Vec<&str> = flags.iter().filter(|(flag, _)| flag == "--repo" || flag == "--repoid").map(|(_, name)| name.as_str()).collect();
-    if let Some(name) = only.iter().find(|name| !repositories::rpm(ctx).iter().any(|source| source.name == **name)) {
+    let only: Vec<&str> = flags
+        .iter()
+        .filter(|(flag, _)| flag == "--repo" || flag == "--repoid")
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if let Some(name) = only
+        .iter()
+        .find(|name| !repositories::rpm(ctx).iter().any(|source| source.name == **name))
+    {
         ctx.errln(format!("No matching repositories for \"{name}\"."));
         return 1;
     }
@@ -124,9 +161,18 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
         }
         "repoquery" => {
             let format = value(&flags, &["--qf", "--queryformat"]).unwrap_or("%{name}\\n").to_owned();
-            let index: Vec<Package> = ctx.system().packages.index.values().filter(|package| names.is_empty() || names.contains(&package.name)).cloned().collect();
+            let index: Vec<Package> = ctx
+                .system()
+                .packages
+                .index
+                .values()
+                .filter(|package| names.is_empty() || names.contains(&package.name))
+                .cloned()
+                .collect();
             for package in index {
-                let text = format.replace("%{name}", &package.name).replace("%{version}", package.version.split('-').next().unwrap_or_default());
+                let text = format
+                    .replace("%{name}", &package.name)
+                    .replace("%{version}", package.version.split('-').next().unwrap_or_default());
                 ctx.out(crate::machine::shell::escapes(&text, false).0);
             }
             0
@@ -149,7 +195,11 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
                 return 1;
             }
             // What is installed stays as it is; `upgrade` brings newer versions.
-            let new: Vec<String> = wanted.iter().filter(|name| !ctx.system().packages.installed.contains_key(*name)).cloned().collect();
+            let new: Vec<String> = wanted
+                .iter()
+                .filter(|name| !ctx.system().packages.installed.contains_key(*name))
+                .cloned()
+                .collect();
             transact(ctx, &new, &wanted, &origins)
         }
         "upgrade" | "update" => {
@@ -157,7 +207,11 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
             transact(ctx, &wanted, &[], &origins)
         }
         "remove" => {
-            let there: Vec<String> = names.iter().filter(|name| ctx.system().packages.installed.contains_key(*name)).cloned().collect();
+            let there: Vec<String> = names
+                .iter()
+                .filter(|name| ctx.system().packages.installed.contains_key(*name))
+                .cloned()
+                .collect();
             if there.is_empty() {
                 ctx.outln("Nothing to do.");
             } else {
@@ -181,7 +235,9 @@ fn named(ctx: &Exec, word: &str) -> Option<String> {
     let installed = system.packages.installed.iter().map(|(name, installed)| (name, &installed.version));
     let fits = |(name, version): &(&String, &String)| {
         let rest = word.strip_prefix(name.as_str()).map(|rest| rest.strip_prefix('-').unwrap_or(rest));
-        rest.is_some_and(|rest| rest.is_empty() || **version == rest || version.starts_with(&format!("{rest}-")) || version.starts_with(&format!("{rest}.")))
+        rest.is_some_and(|rest| {
+            rest.is_empty() || **version == rest || version.starts_with(&format!("{rest}-")) || version.starts_with(&format!("{rest}."))
+        })
     };
     all.chain(installed).find(fits).map(|(name, _)| name.clone())
 }
@@ -211,7 +267,12 @@ fn transact(ctx: &mut Exec, wanted: &[String], manual: &[String], origins: &Orig
 }
 
 fn needs_restarting(ctx: &mut Exec) -> i32 {
-    let newest = ctx.system().packages.installed.get("kernel-core").map(|installed| format!("{}.x86_64", installed.version));
+    let newest = ctx
+        .system()
+        .packages
+        .installed
+        .get("kernel-core")
+        .map(|installed| format!("{}.x86_64", installed.version));
     let running = ctx.system().files.text("/proc/sys/kernel/osrelease").trim().to_owned();
     if newest.is_some_and(|newest| newest != running) {
         ctx.outln("Core libraries or services have been updated since boot-up:\n  * kernel-core\n\nReboot is required to fully utilize these updates.");
@@ -225,9 +286,19 @@ fn list(ctx: &mut Exec, flags: &[(String, String)], names: &[String]) -> i32 {
     let rows: Vec<String> = {
         let system = ctx.system();
         let wanted = |name: &String| names.is_empty() || names.contains(name);
-        let mut rows: Vec<String> = system.packages.installed.iter().filter(|(name, _)| wanted(name)).map(|(name, i)| format!("{name}.x86_64 {}", i.version)).collect();
+        let mut rows: Vec<String> = system
+            .packages
+            .installed
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, i)| format!("{name}.x86_64 {}", i.version))
+            .collect();
         if !has(flags, &["--installed"]) {
-            let more = system.packages.index.values().filter(|package| wanted(&package.name) && !system.packages.installed.contains_key(&package.name));
+            let more = system
+                .packages
+                .index
+                .values()
+                .filter(|package| wanted(&package.name) && !system.packages.installed.contains_key(&package.name));
             rows.extend(more.map(|package| format!("{}.x86_64 {}", package.name, package.version)));
         }
         rows
@@ -253,7 +324,10 @@ pub(super) fn rpm(ctx: &mut Exec) -> i32 {
     let (flags, names) = options_with(&ctx.args(), "", &["--qf", "--queryformat"]);
     if has(&flags, &["--import"]) {
         if ctx.user.uid != 0 {
-            return ctx.fail(1, "can't create transaction lock on /usr/lib/sysimage/rpm/.rpm.lock (Permission denied)");
+            return ctx.fail(
+                1,
+                "can't create transaction lock on /usr/lib/sysimage/rpm/.rpm.lock (Permission denied)",
+            );
         }
         let mut failed = 0;
         for path in &names {
@@ -274,7 +348,11 @@ pub(super) fn rpm(ctx: &mut Exec) -> i32 {
         return not_modelled(ctx, &what);
     }
     let format = value(&flags, &["--qf", "--queryformat"]).map(str::to_owned);
-    let names = if has(&flags, &["a", "--all"]) { names_or_all(ctx, &names) } else { names };
+    let names = if has(&flags, &["a", "--all"]) {
+        names_or_all(ctx, &names)
+    } else {
+        names
+    };
     let mut status = 0;
     for name in names {
         if name == "gpg-pubkey" {
@@ -282,7 +360,12 @@ pub(super) fn rpm(ctx: &mut Exec) -> i32 {
             keys.iter().for_each(|key| ctx.outln(format!("gpg-pubkey-{}", key.to_lowercase())));
             continue;
         }
-        let version = ctx.system().packages.installed.get(&name).map(|installed| installed.version.clone());
+        let version = ctx
+            .system()
+            .packages
+            .installed
+            .get(&name)
+            .map(|installed| installed.version.clone());
         match (version, &format) {
             (Some(version), None) => ctx.outln(format!("{name}-{version}.x86_64")),
             (Some(version), Some(format)) => {

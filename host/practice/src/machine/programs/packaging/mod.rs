@@ -123,5 +123,9 @@ fn outdated(ctx: &Exec) -> Vec<String> {
 
 /// The names of all that is installed, or those that are asked for.
 fn names_or_all(ctx: &Exec, names: &[String]) -> Vec<String> {
-    if names.is_empty() { ctx.system().packages.installed.keys().cloned().collect() } else { names.to_vec() }
+    if names.is_empty() {
+        ctx.system().packages.installed.keys().cloned().collect()
+    } else {
+        names.to_vec()
+    }
 }

@@ -21,17 +21,31 @@ fn refresh(ctx: &mut Exec) -> Result<(), String> {
         let carried = match repositories::read(ctx, &source) {
             Ok(carried) => carried,
             Err(Unread::Unreachable(host)) => {
-                return Err(format!("failed retrieving file '{}.db' from {host} : Could not resolve host: {host}\nerror: failed to synchronize all databases (download library error)", source.name));
+                return Err(format!(
+                    "failed retrieving file '{}.db' from {host} : Could not resolve host: {host}\nerror: failed to synchronize all databases (download library error)",
+                    source.name
+                ));
             }
             Err(Unread::Missing) => {
-                return Err(format!("failed retrieving file '{}.db' : The requested URL returned error: 404\nerror: failed to synchronize all databases (failed to retrieve some files)", source.name));
+                return Err(format!(
+                    "failed retrieving file '{}.db' : The requested URL returned error: 404\nerror: failed to synchronize all databases (failed to retrieve some files)",
+                    source.name
+                ));
             }
         };
-        let trusted = keyring(ctx).iter().any(|(key, validity)| key.fingerprint == carried.fingerprint && *validity == "f");
+        let trusted = keyring(ctx)
+            .iter()
+            .any(|(key, validity)| key.fingerprint == carried.fingerprint && *validity == "f");
         if source.checked && !trusted {
-            return Err(format!("{}: key \"{}\" is unknown\nerror: keyring is not writable\nerror: required key missing from keyring", source.name, carried.fingerprint));
+            return Err(format!(
+                "{}: key \"{}\" is unknown\nerror: keyring is not writable\nerror: required key missing from keyring",
+                source.name, carried.fingerprint
+            ));
         }
-        ctx.system().files.put(&format!("/var/lib/pacman/sync/{}.db", source.name), "simulated database\n", 0o644).map_err(|error| error.to_string())?;
+        ctx.system()
+            .files
+            .put(&format!("/var/lib/pacman/sync/{}.db", source.name), "simulated database\n", 0o644)
+            .map_err(|error| error.to_string())?;
         index.extend(carried.packages);
     }
     ctx.system().packages.index = index;
@@ -46,7 +60,13 @@ pub(super) fn pacman(ctx: &mut Exec) -> i32 {
     }
     if has(&flags, &["S"]) && has(&flags, &["l"]) {
         let names: Vec<String> = ctx.system().packages.index.keys().cloned().collect();
-        names.iter().for_each(|name| ctx.outln(if has(&flags, &["q"]) { name.clone() } else { format!("extra {name}") }));
+        names.iter().for_each(|name| {
+            ctx.outln(if has(&flags, &["q"]) {
+                name.clone()
+            } else {
+                format!("extra {name}")
+            })
+        });
         return 0;
     }
     if !has(&flags, &["S", "R", "--sync", "--remove"]) {
@@ -108,7 +128,9 @@ pub(super) fn pacman(ctx: &mut Exec) -> i32 {
             status
         }
         Err(Broken::Failed(words)) => {
-            ctx.errln(format!("error: failed to commit transaction ({words})\nErrors occurred, no packages were upgraded."));
+            ctx.errln(format!(
+                "error: failed to commit transaction ({words})\nErrors occurred, no packages were upgraded."
+            ));
             1
         }
     }
@@ -126,7 +148,12 @@ fn query(ctx: &mut Exec, flags: &[(String, String)], names: &[String]) -> i32 {
     }
     let mut status = 0;
     for name in names_or_all(ctx, names) {
-        let version = ctx.system().packages.installed.get(&name).map(|installed| installed.version.clone());
+        let version = ctx
+            .system()
+            .packages
+            .installed
+            .get(&name)
+            .map(|installed| installed.version.clone());
         match version {
             Some(version) => ctx.outln(if has(flags, &["q"]) { name } else { format!("{name} {version}") }),
             None => {
@@ -191,12 +218,16 @@ pub(super) fn key(ctx: &mut Exec) -> i32 {
         };
     }
     if !there {
-        ctx.errln("==> ERROR: There is no secret key available to sign with.\n==> Use 'pacman-key --init' to generate a default secret key.");
+        ctx.errln(
+            "==> ERROR: There is no secret key available to sign with.\n==> Use 'pacman-key --init' to generate a default secret key.",
+        );
         return 1;
     }
     if has(&flags, &["--populate"]) {
         if let Some(other) = operands.iter().find(|name| *name != "archlinux") {
-            ctx.errln(format!("==> ERROR: The keyring file /usr/share/pacman/keyrings/{other}.gpg does not exist."));
+            ctx.errln(format!(
+                "==> ERROR: The keyring file /usr/share/pacman/keyrings/{other}.gpg does not exist."
+            ));
             return 1;
         }
         return match import(ctx, &openpgp::simulated(packages::archive_key(ctx.machine.image().family())), true) {
@@ -209,9 +240,14 @@ pub(super) fn key(ctx: &mut Exec) -> i32 {
     }
     if has(&flags, &["--add", "a"]) {
         for path in &operands {
-            let done = ctx.read_file(path).map_err(|error| error.to_string()).and_then(|content| import(ctx, &content, false));
+            let done = ctx
+                .read_file(path)
+                .map_err(|error| error.to_string())
+                .and_then(|content| import(ctx, &content, false));
             if let Err(words) = done {
-                ctx.errln(format!("gpg: can't open '{path}': {words}\n==> ERROR: A specified keyfile could not be added to the keyring."));
+                ctx.errln(format!(
+                    "gpg: can't open '{path}': {words}\n==> ERROR: A specified keyfile could not be added to the keyring."
+                ));
                 return 1;
             }
         }
@@ -219,7 +255,10 @@ pub(super) fn key(ctx: &mut Exec) -> i32 {
     }
     if has(&flags, &["--lsign-key"]) {
         for wanted in &operands {
-            let Some((found, _)) = keyring(ctx).into_iter().find(|(key, _)| key.fingerprint.ends_with(&wanted.to_uppercase())) else {
+            let Some((found, _)) = keyring(ctx)
+                .into_iter()
+                .find(|(key, _)| key.fingerprint.ends_with(&wanted.to_uppercase()))
+            else {
                 ctx.errln(format!("==> ERROR: {wanted} could not be locally signed."));
                 return 1;
             };

@@ -43,7 +43,11 @@ pub(super) enum Unread {
 /// The blocks of an INI file, by name.
 fn ini(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut blocks: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
+    {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             blocks.push((name.to_owned(), Vec::new()));
         } else if let (Some((_, pairs)), (key, value)) = (blocks.last_mut(), line.split_once('=').unwrap_or((line, ""))) {
@@ -54,13 +58,23 @@ fn ini(text: &str) -> Vec<(String, Vec<(String, String)>)> {
 }
 
 fn words(text: &str) -> Vec<String> {
-    text.split([' ', ',', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    text.split([' ', ',', '\t'])
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn own(url: &str) -> bool {
-    ["deb.debian.org", "security.debian.org", "ubuntu.com", "mirrors.fedoraproject.org", "pkgbuild.com", "archlinux.org"]
-        .iter()
-        .any(|host| url.contains(host))
+    [
+        "deb.debian.org",
+        "security.debian.org",
+        "ubuntu.com",
+        "mirrors.fedoraproject.org",
+        "pkgbuild.com",
+        "archlinux.org",
+    ]
+    .iter()
+    .any(|host| url.contains(host))
 }
 
 /// apt's sources; `only`: one file instead of all.
@@ -72,7 +86,9 @@ pub(super) fn deb(ctx: &Exec, only: Option<&str>) -> Vec<Source> {
         Some(path) => vec![path.to_owned()],
         None => {
             let parts = system.files.list(&root, dir).unwrap_or_default();
-            std::iter::once("/etc/apt/sources.list".to_owned()).chain(parts.into_iter().map(|name| format!("{dir}/{name}"))).collect()
+            std::iter::once("/etc/apt/sources.list".to_owned())
+                .chain(parts.into_iter().map(|name| format!("{dir}/{name}")))
+                .collect()
         }
     };
     let mut sources = Vec::new();
@@ -81,7 +97,11 @@ pub(super) fn deb(ctx: &Exec, only: Option<&str>) -> Vec<Source> {
         if path.ends_with(".sources") {
             for block in text.split("\n\n") {
                 let field = |name: &str| {
-                    let pair = |line: &str| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned());
+                    let pair = |line: &str| {
+                        line.split_once(':')
+                            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+                            .map(|(_, value)| value.trim().to_owned())
+                    };
                     block.lines().find_map(pair).unwrap_or_default()
                 };
                 for url in words(&field("URIs")) {
@@ -97,9 +117,18 @@ pub(super) fn deb(ctx: &Exec, only: Option<&str>) -> Vec<Source> {
             }
         } else if path.ends_with(".list") {
             for line in text.lines().filter_map(|line| line.trim().strip_prefix("deb ")) {
-                let (options, rest) = line.trim().strip_prefix('[').and_then(|line| line.split_once(']')).unwrap_or(("", line));
+                let (options, rest) = line
+                    .trim()
+                    .strip_prefix('[')
+                    .and_then(|line| line.split_once(']'))
+                    .unwrap_or(("", line));
                 let mut rest = rest.split_whitespace();
-                let option = |name: &str| options.split_whitespace().find_map(|option| option.strip_prefix(name)).unwrap_or_default();
+                let option = |name: &str| {
+                    options
+                        .split_whitespace()
+                        .find_map(|option| option.strip_prefix(name))
+                        .unwrap_or_default()
+                };
                 let url = rest.next().unwrap_or_default().to_owned();
                 sources.push(Source {
                     own: own(&url),
@@ -123,8 +152,17 @@ pub(super) fn rpm(ctx: &Exec) -> Vec<Source> {
     let mut sources = Vec::new();
     for file in system.files.list(&Credentials::root(), dir).unwrap_or_default() {
         for (name, pairs) in ini(&system.files.text(&format!("{dir}/{file}"))) {
-            let field = |wanted: &str| pairs.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone()).unwrap_or_default();
-            let url = [field("baseurl"), field("metalink"), field("mirrorlist")].into_iter().find(|url| !url.is_empty()).unwrap_or_default();
+            let field = |wanted: &str| {
+                pairs
+                    .iter()
+                    .find(|(key, _)| key == wanted)
+                    .map(|(_, value)| value.clone())
+                    .unwrap_or_default()
+            };
+            let url = [field("baseurl"), field("metalink"), field("mirrorlist")]
+                .into_iter()
+                .find(|url| !url.is_empty())
+                .unwrap_or_default();
             let yes = |text: &str| matches!(text, "1" | "yes" | "true" | "True");
             sources.push(Source {
                 own: own(&url),
@@ -144,7 +182,13 @@ pub(super) fn pacman(ctx: &Exec) -> Vec<Source> {
     let system = ctx.system();
     let mut text = system.files.text("/etc/pacman.conf");
     for _ in 0..16 {
-        let Some(line) = text.lines().find(|line| line.trim_start().starts_with("Include")).map(str::to_owned) else { break };
+        let Some(line) = text
+            .lines()
+            .find(|line| line.trim_start().starts_with("Include"))
+            .map(str::to_owned)
+        else {
+            break;
+        };
         let path = line.split_once('=').map_or("", |(_, path)| path.trim());
         text = text.replacen(&line, &system.files.text(path), 1);
     }
@@ -152,31 +196,60 @@ pub(super) fn pacman(ctx: &Exec) -> Vec<Source> {
         .into_iter()
         .filter(|(name, _)| name != "options")
         .map(|(name, pairs)| {
-            let field = |wanted: &str| pairs.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone()).unwrap_or_default();
+            let field = |wanted: &str| {
+                pairs
+                    .iter()
+                    .find(|(key, _)| key == wanted)
+                    .map(|(_, value)| value.clone())
+                    .unwrap_or_default()
+            };
             let url = field("Server");
-            Source { own: own(&url), url, name, keys: Vec::new(), checked: !field("SigLevel").contains("Never"), enabled: true }
+            Source {
+                own: own(&url),
+                url,
+                name,
+                keys: Vec::new(),
+                checked: !field("SigLevel").contains("Never"),
+                enabled: true,
+            }
         })
         .collect()
 }
 
 /// Reads a repository's index.
 pub(super) fn read(ctx: &Exec, source: &Source) -> Result<Carried, Unread> {
-    let host = url::Url::parse(&source.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let host = url::Url::parse(&source.url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_default();
     let network = ctx.machine.network();
-    let down = lock(&ctx.machine.faults).repositories_down || network.as_ref().is_some_and(|network| lock(&network.internet).down.contains(&host));
+    let down =
+        lock(&ctx.machine.faults).repositories_down || network.as_ref().is_some_and(|network| lock(&network.internet).down.contains(&host));
     if down {
         return Err(Unread::Unreachable(host));
     }
     if source.own {
         let fingerprint = openpgp::simulated_fingerprint(packages::archive_key(ctx.machine.image().family()));
-        return Ok(Carried { packages: packages::distribution(ctx.machine.image()), fingerprint });
+        return Ok(Carried {
+            packages: packages::distribution(ctx.machine.image()),
+            fingerprint,
+        });
     }
-    let Some(network) = network else { return Err(Unread::Unreachable(host)) };
+    let Some(network) = network else {
+        return Err(Unread::Unreachable(host));
+    };
     let internet = lock(&network.internet);
-    let found = internet.repositories.iter().find(|(base, _)| source.url.trim_end_matches('/').starts_with(base.as_str()));
+    let found = internet
+        .repositories
+        .iter()
+        .find(|(base, _)| source.url.trim_end_matches('/').starts_with(base.as_str()));
     match found {
         Some((_, repository)) => Ok(Carried {
-            packages: repository.packages.iter().map(|package| (package.name.clone(), package.clone())).collect(),
+            packages: repository
+                .packages
+                .iter()
+                .map(|package| (package.name.clone(), package.clone()))
+                .collect(),
             fingerprint: repository.fingerprint.clone(),
         }),
         None if internet.fetch(&source.url) == Err(crate::machine::Refusal::Unresolved) => Err(Unread::Unreachable(host)),
@@ -193,7 +266,13 @@ pub(super) fn fingerprints(ctx: &Exec, keys: &[String]) -> BTreeSet<String> {
         } else {
             ctx.read_file(place.strip_prefix("file://").unwrap_or(place)).ok()
         };
-        found.extend(content.and_then(|content| openpgp::keys(&content)).into_iter().flatten().map(|key| key.fingerprint));
+        found.extend(
+            content
+                .and_then(|content| openpgp::keys(&content))
+                .into_iter()
+                .flatten()
+                .map(|key| key.fingerprint),
+        );
     }
     found
 }
