@@ -21,6 +21,8 @@ kept=/var/lib/bootmachine/kept
 rm -rf $kept
 mkdir -p $kept
 cp -a /etc/ssh $kept/ssh
+# Where nft comes with the configuration only, there were no rules: that is what is gone back to.
+: > $kept/ruleset
 if command -v nft >/dev/null 2>&1; then nft list ruleset > $kept/ruleset; fi
 ";
 
