@@ -1,5 +1,6 @@
 //! What was begun: one JSON line before something is asked of a provider and one after, and a lock so that two runs do not cross.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::Path;
@@ -67,6 +68,7 @@ struct Line<'a> {
 pub struct Journal {
     file: Mutex<File>,
     run: String,
+    left_open: Option<jiff::Timestamp>,
     _lock: File,
 }
 
@@ -94,12 +96,24 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let file = File::options().create(true).append(true).open(directory.join("journal.jsonl"))?;
+        let path = directory.join("journal.jsonl");
+        let mut file = File::options().create(true).append(true).open(&path)?;
+        let before = fs_err::read(&path)?;
+        if before.last().is_some_and(|last| *last != b'\n') {
+            // A line that was cut off must not take the next one with it.
+            file.write_all(b"\n")?;
+        }
         Ok(Self {
             file: Mutex::new(file),
             run: uuid::Uuid::new_v4().to_string(),
+            left_open: left_open(&before),
             _lock: lock,
         })
+    }
+
+    /// When a server was asked for last without a word of what came of it: the run was cut off, and its request may still be under way.
+    pub fn left_open(&self) -> Option<jiff::Timestamp> {
+        self.left_open
     }
 
     /// Writes one line and waits until it is on the disk: what follows may be hard to undo.
@@ -121,5 +135,71 @@ impl Journal {
         if let Err(error) = self.write(record) {
             tracing::warn!(%error, "the journal can not be written");
         }
+    }
+}
+
+/// The time of the newest intent that has no outcome.
+fn left_open(journal: &[u8]) -> Option<jiff::Timestamp> {
+    let mut open = BTreeMap::new();
+    for line in journal.split(|byte| *byte == b'\n') {
+        // What can not be read was cut off, or is of a later version.
+        let Ok(line) = serde_json::from_slice::<serde_json::Value>(line) else {
+            continue;
+        };
+        let Some(id) = line["id"].as_str() else { continue };
+        match line["what"].as_str() {
+            Some("will-create") => {
+                let time = line["time"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+                open.extend(time.map(|time| (id.to_owned(), time)));
+            }
+            Some("created" | "not-created") => drop(open.remove(id)),
+            _ => {}
+        }
+    }
+    open.into_values().max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_and_not_answered_is_left_open() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let intent = |id| Record::WillCreate {
+            provider: "cloud",
+            server: "kailash",
+            id,
+        };
+        let journal = Journal::open(directory.path()).expect("a journal");
+        assert_eq!(journal.left_open(), None);
+        let begun = jiff::Timestamp::now();
+        journal.write(&intent("one")).expect("it is written");
+        let created = Record::Created {
+            provider: "cloud",
+            server: "kailash",
+            id: "one",
+            provider_id: "1",
+        };
+        journal.write(&created).expect("it is written");
+        drop(journal);
+        let journal = Journal::open(directory.path()).expect("a journal");
+        assert_eq!(journal.left_open(), None);
+        journal.write(&intent("two")).expect("it is written");
+        drop(journal);
+        let journal = Journal::open(directory.path()).expect("a journal");
+        assert!(journal.left_open().is_some_and(|time| time >= begun));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_takes_no_other_with_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal.jsonl");
+        fs_err::write(&path, b"{\"time\":\"2026-0").expect("a file");
+        let journal = Journal::open(directory.path()).expect("a journal");
+        journal.write(&Record::RunStarted { command: "up" }).expect("it is written");
+        let text = fs_err::read_to_string(&path).expect("a file");
+        let last = text.lines().last().expect("a line");
+        assert!(serde_json::from_str::<serde_json::Value>(last).is_ok(), "{text}");
     }
 }

@@ -131,6 +131,7 @@ impl Fleet {
     /// configured, in which case none is. What happens to single servers is in the outcome.
     pub async fn up(self: &Arc<Self>) -> Result<Outcome, Problem> {
         let journal = self.open_journal()?;
+        self.let_requests_arrive(&journal).await;
         journal.note(&Record::RunStarted { command: "up" });
         let plan = self.plan().await?;
         self.check_what_is_new(&plan).await?;
@@ -209,6 +210,23 @@ impl Fleet {
             failed,
         });
         Ok(outcome)
+    }
+
+    /// What a run asked for just before it was cut off may be carried out after we have looked, and then be asked for twice.
+    async fn let_requests_arrive(&self, journal: &Journal) {
+        let Some(asked) = journal.left_open() else { return };
+        let since = std::time::Duration::try_from(jiff::Timestamp::now().duration_since(asked)).unwrap_or_default();
+        let left = (self.timing.poll * 5).saturating_sub(since);
+        if !left.is_zero() {
+            self.report(Event::Warning {
+                message: format!(
+                    "an earlier run was cut off while it asked for servers; waiting {:.0} s for them to show",
+                    left.as_secs_f64().ceil()
+                ),
+                hint: None,
+            });
+            tokio::time::sleep(left).await;
+        }
     }
 
     /// A typing error costs nothing as long as nothing was made.

@@ -7,6 +7,7 @@ mod demo;
 mod generated;
 mod help;
 mod init;
+mod kills;
 mod output;
 mod plugins;
 mod program;

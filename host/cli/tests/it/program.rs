@@ -50,14 +50,19 @@ impl Program {
 
     pub fn finish(&self, command: &mut Command) -> Ran {
         let output = command.output().expect("the program starts");
-        let text = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).expect("UTF-8");
-            // Where the test runs is of no interest.
-            let real = fs_err::canonicalize(self.path()).expect("a directory");
+        // Where the test runs is of no interest.
+        let real = fs_err::canonicalize(self.path()).expect("a directory");
+        Ran::of(output, |text| {
             text.replace(&real.display().to_string(), "[DIR]")
                 .replace(&self.path().display().to_string(), "[DIR]")
-        };
-        Ran {
+        })
+    }
+}
+
+impl Ran {
+    pub fn of(output: std::process::Output, settle: impl Fn(String) -> String) -> Self {
+        let text = |bytes: Vec<u8>| settle(String::from_utf8(bytes).expect("UTF-8"));
+        Self {
             status: output.status.code().unwrap_or(-1),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
