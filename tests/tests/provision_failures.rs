@@ -9,7 +9,9 @@ use bootmachine_tests::{Operator, World};
 /// An operator who wants one server without a master.
 async fn one_server(world: &World) -> Operator {
     let operator = Operator::new(world);
-    operator.write(&(operator.head(world, None) + "[limits]\nreach-timeout = \"5s\"\n" + &Operator::server("shasta", "ubuntu", "Ubuntu 26.04")));
+    operator.write(
+        &(operator.head(world, None) + "[limits]\nreach-timeout = \"5s\"\n" + &Operator::server("shasta", "ubuntu", "Ubuntu 26.04")),
+    );
     operator.configure().await;
     operator
 }

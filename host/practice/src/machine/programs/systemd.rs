@@ -337,7 +337,12 @@ fn systemctl(ctx: &mut Exec) -> i32 {
         "reset-failed" => {
             let names: Vec<String> = rest.iter().map(|name| services::full_name(name)).collect();
             let mut system = ctx.system();
-            for (_, unit) in system.services.units.iter_mut().filter(|(name, _)| names.is_empty() || names.contains(name)) {
+            for (_, unit) in system
+                .services
+                .units
+                .iter_mut()
+                .filter(|(name, _)| names.is_empty() || names.contains(name))
+            {
                 unit.failed = false;
             }
             return 0;
