@@ -5,6 +5,7 @@ renewing tokens) is in plugins/openstack.
 """
 
 import base64
+import functools
 import json
 
 from componentize_py_types import Err, Ok
@@ -28,6 +29,30 @@ STATES = {
 def fail(kind: ErrorKind, message: str, hint: str | None = None) -> Err:
     """What a call raises."""
     return Err(Error(kind, message, hint, None))
+
+
+def careful(cls):
+    """Makes an error of every exception that nobody caught. Python would print a traceback, for which it looks for files that are not there."""
+
+    def wrapped(method):
+        @functools.wraps(method)
+        def call(*arguments, **named):
+            try:
+                return method(*arguments, **named)
+            except Err:
+                raise
+            except Exception as error:
+                place = error.__traceback__
+                while place.tb_next:
+                    place = place.tb_next
+                raise fail(ErrorKind.FAILED, f"{type(error).__name__} in line {place.tb_lineno}: {error}") from None
+
+        return call
+
+    for name, method in list(vars(cls).items()):
+        if callable(method) and not name.startswith("_"):
+            setattr(cls, name, wrapped(method))
+    return cls
 
 
 def setting(name, summary, format=SettingFormat_Text(), required=True, secret=False, default=None, env=None) -> Setting:
@@ -59,8 +84,9 @@ class Plugin(exports.Plugin):
         )
 
 
+@careful
 class Provider(exports.Provider):
-    """One instance lives as long as a run: what `connect` learns is kept in it."""
+    """The component lives as long as a run, but an object of this class only as long as a call: what `connect` learns is kept in the class."""
 
     token: str
     compute: str
@@ -80,10 +106,10 @@ class Provider(exports.Provider):
         # The token stays with the host: what this plugin finds in the header is a reference.
         capture = http.Capture(http.SecretLocation_Header("x-subject-token"), [])
         answer = self.ask(http.Method.POST, f"{values['auth-url']}/auth/tokens", {"auth": auth}, [capture], idempotent=True)
-        self.token = next(header.value for header in answer.headers if header.name == "x-subject-token")
+        Provider.token = next(header.value for header in answer.headers if header.name == "x-subject-token")
         catalog = json.loads(answer.body)["token"]["catalog"]
-        self.compute = self.endpoint(catalog, "compute")
-        self.image = self.endpoint(catalog, "image")
+        Provider.compute = self.endpoint(catalog, "compute")
+        Provider.image = self.endpoint(catalog, "image")
 
     def list_servers(self, labels):
         servers = [self.server(one) for one in self.get(f"{self.compute}/servers/detail")["servers"]]

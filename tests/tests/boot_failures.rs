@@ -37,7 +37,11 @@ async fn an_unknown_image_costs_nothing_and_is_answered_with_near_names() {
     let operator = Operator::new(&world);
     wants(&operator, &world, "Ubuntu 26.4", "m1.small");
     operator.configure().await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      nothing was created: `shasta`: there is no image `Ubuntu 26.4`
+      hint: near names: Ubuntu 26.04, Ubuntu 24.04, Ubuntu 24.04 LTS
+    "#);
     assert_eq!(world.playground.cloud.state().count("POST", "/compute/v2.1/servers"), 0);
     wants(&operator, &world, "Ubuntu 26.04", "m1.small");
     operator.assert_mended(&world, &["shasta"]).await;
@@ -49,7 +53,11 @@ async fn an_image_name_that_two_images_have_is_not_guessed() {
     let operator = Operator::new(&world);
     wants(&operator, &world, "Ubuntu 24.04 LTS", "m1.small");
     operator.configure().await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      nothing was created: `shasta`: 2 images are named `Ubuntu 24.04 LTS`: UUID (created TIME), UUID (created TIME)
+      hint: name the image by its id
+    "#);
     assert!(world.servers().is_empty());
 }
 
@@ -59,7 +67,11 @@ async fn an_unknown_size_is_answered_with_the_sizes_there_are() {
     let operator = Operator::new(&world);
     wants(&operator, &world, "Ubuntu 26.04", "m2.small");
     operator.configure().await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      nothing was created: `shasta`: there is no size `m2.small`
+      hint: near names: m1.small
+    "#);
     assert!(world.servers().is_empty());
 }
 
@@ -74,7 +86,12 @@ async fn every_server_that_can_not_be_made_is_named_at_once() {
     ];
     operator.write(&(operator.head(&world, None) + &servers.concat()));
     operator.configure().await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      nothing was created: `fuji`: there is no image `Fedora 45`
+      `shasta`: there is no size `small`
+      hint: fuji: near names: Fedora 43, Fedora 44; shasta: near names: m1.small
+    "#);
     assert!(world.servers().is_empty());
 }
 
@@ -90,7 +107,11 @@ async fn a_quota_that_is_too_small_is_found_before_anything_is_made() {
     })
     .await;
     let operator = two_servers(&world).await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      nothing was created: `shasta`: quota exceeded for instances: needs 1, 0 of 1 are left
+      hint: destroy what is no longer needed, choose smaller sizes, or ask the cloud's operator for more
+    "#);
     assert!(world.servers().is_empty());
     world.playground.cloud.state().with(|cloud| cloud.options.quotas.instances = 2);
     operator.assert_mended(&world, &["fuji", "shasta"]).await;
@@ -126,7 +147,12 @@ async fn a_quota_that_somebody_else_used_up_meanwhile_stops_one_server_only() {
     let (mut lines, mut other) = (text.replace(late, "LATE"), format!("{lucky}: done\n"));
     lines = lines.replace(&other, "");
     other.clear();
-    insta::assert_snapshot!(lines + &other, @"");
+    insta::assert_snapshot!(lines + &other, @r#"
+    LATE: failed at boot
+      compute service: Quota exceeded for instances: Requested 1, but already used 20 of 20 instances (HTTP 403)
+      hint: destroy what is no longer needed, choose smaller sizes, or ask the cloud's operator for more
+    created: 1
+    "#);
     world.mend();
     operator.assert_mended(&world, &["fuji", "shasta"]).await;
 }
@@ -142,8 +168,18 @@ async fn a_server_that_goes_to_error_is_named_with_its_fault() {
             code: 500,
         },
     );
-    insta::assert_snapshot!(operator.up(&world).await, @"");
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      ERROR: No valid host was found. There are not enough hosts available
+      hint: `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew
+    created: 1
+    "#);
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      ERROR: No valid host was found. There are not enough hosts available
+      hint: `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew
+    created: 0
+    "#);
     world.mend();
     operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;
@@ -154,8 +190,18 @@ async fn a_server_that_stays_in_build_is_waited_for_as_long_as_configured() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     world.break_servers("shasta", ServerEffect::StayInBuild);
-    insta::assert_snapshot!(operator.up(&world).await, @"");
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      after 1 s it is still waiting for the provider: BUILD (spawning)
+      hint: `bootmachine up` goes on waiting; `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew; `[limits] boot-timeout` sets how long to wait
+    created: 1
+    "#);
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      after 1 s it is still waiting for the provider: BUILD (spawning)
+      hint: `bootmachine up` goes on waiting; `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew; `[limits] boot-timeout` sets how long to wait
+    created: 0
+    "#);
     assert_eq!(world.servers(), ["shasta"], "the second run waits for the server of the first");
     world.mend();
     operator.destroy(&world, "shasta").await;
@@ -167,7 +213,12 @@ async fn a_server_without_an_address_is_named() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     world.break_servers("shasta", ServerEffect::NoAddress);
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      after 1 s it is still waiting for an address
+      hint: `bootmachine up` goes on waiting; `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew; `[limits] boot-timeout` sets how long to wait
+    created: 1
+    "#);
     world.mend();
     operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;
@@ -185,7 +236,12 @@ async fn two_servers_of_one_name_are_touched_by_nobody() {
         cloud.servers.push(copy);
     });
     world.playground.cloud.state().forget_calls();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      2 servers carry this name: practice/UUID, practice/UUID
+      hint: look which one is the right one, and remove the other at the provider; bootmachine touches neither
+    created: 0
+    "#);
     let calls = world.playground.cloud.state().calls();
     let changes: Vec<&String> = calls
         .keys()
@@ -202,7 +258,11 @@ async fn a_server_that_nobody_asks_for_any_more_is_named_and_kept() {
     let operator = two_servers(&world).await;
     operator.assert_mended(&world, &["fuji", "shasta"]).await;
     operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "ubuntu", "Ubuntu 26.04")));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    orphan: fuji (practice/UUID)
+    created: 0
+    "#);
     assert_eq!(world.servers(), ["fuji", "shasta"]);
 }
 
@@ -212,7 +272,12 @@ async fn an_image_of_another_distribution_is_refused() {
     let operator = Operator::new(&world);
     operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "ubuntu", "Debian 13")));
     operator.configure().await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at bootstrap
+      the image `Debian 13` runs Debian GNU/Linux 13 (trixie), and the configuration says `ubuntu`
+      hint: change `distro` or `image` of `shasta`; `bootmachine images` lists the images
+    created: 1
+    "#);
     operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "debian", "Debian 13")));
     operator.assert_mended(&world, &["shasta"]).await;
 }

@@ -42,31 +42,61 @@ async fn drifts(change: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_firewall_that_was_flushed_is_found_and_mended() {
     let (found, up) = drifts("nft flush ruleset").await;
-    insta::assert_snapshot!(found, @"");
-    insta::assert_snapshot!(up, @"");
+    insta::assert_snapshot!(found, @r#"
+    shasta: not secure
+      firewall: IPv4 that nobody let in: accept, not drop
+      firewall: IPv6 that nobody let in: accept, not drop
+    "#);
+    insta::assert_snapshot!(up, @r#"
+    shasta: done
+    created: 0
+    warning: `shasta` is not as it was: firewall: IPv4 that nobody let in, firewall: IPv6 that nobody let in
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kernel_setting_that_was_changed_is_found_and_mended() {
     let (found, up) = drifts("sysctl -w net.ipv4.ip_forward=1").await;
-    insta::assert_snapshot!(found, @"");
-    insta::assert_snapshot!(up, @"");
+    insta::assert_snapshot!(found, @r#"
+    shasta: not secure
+      net.ipv4.ip_forward: 1, not 0
+    "#);
+    insta::assert_snapshot!(up, @r#"
+    shasta: done
+    created: 0
+    warning: `shasta` is not as it was: net.ipv4.ip_forward
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sshd_that_was_opened_is_found_and_mended() {
     let change = "sed -i 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/sshd_config.d/01-bootmachine.conf && systemctl restart ssh";
     let (found, up) = drifts(change).await;
-    insta::assert_snapshot!(found, @"");
-    insta::assert_snapshot!(up, @"");
+    insta::assert_snapshot!(found, @r#"
+    shasta: not secure
+      logins that sshd offers: publickey, password, not publickey
+      sshd: PasswordAuthentication: yes, not no
+    "#);
+    insta::assert_snapshot!(up, @r#"
+    shasta: done
+    created: 0
+    warning: `shasta` is not as it was: logins that sshd offers, sshd: PasswordAuthentication
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_added_is_found_and_mended() {
     let key = keys::generate("eve").unwrap();
     let (found, up) = drifts(&format!("echo '{}' >> /home/sam/.ssh/authorized_keys", key.public_line.trim())).await;
-    insta::assert_snapshot!(found, @"");
-    insta::assert_snapshot!(up, @"");
+    insta::assert_snapshot!(found, @r#"
+    shasta: not secure
+      keys of `sam`: 1 key(s) more, not 1 key(s)
+    "#);
+    insta::assert_snapshot!(up, @r#"
+    shasta: done
+    created: 0
+    warning: `shasta` is not as it was: keys of `sam`
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +111,10 @@ async fn somebody_who_leaves_the_configuration_loses_access() {
     let machine = world.machine("shasta");
     assert_eq!(machine.script("id kim").0, 0);
     operator.write(&(operator.head(&world, None) + &servers(&[SHASTA])));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    created: 0
+    "#);
     assert_ne!(machine.script("id kim").0, 0, "the account is gone");
     assert_eq!(machine.script("grep -r kim /etc/ssh /etc/sudoers.d").1, "");
     assert_eq!(operator.verify(&world).await, "shasta: secure");
@@ -93,7 +126,12 @@ async fn a_server_that_is_added_joins() {
     let world = World::start().await;
     let operator = done(&world, Some("kailash"), &[KAILASH, SHASTA]).await;
     operator.write(&(operator.head(&world, Some("kailash")) + &servers(&[KAILASH, FUJI, SHASTA])));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    kailash: done
+    fuji: done
+    shasta: done
+    created: 1
+    "#);
     assert_eq!(operator.verify(&world).await, "kailash: secure\nfuji: secure\nshasta: secure");
     let again = operator.fleet(&world).await.unwrap().up().await.unwrap();
     assert!(again.nothing_to_do(), "{again:?}");
@@ -105,7 +143,11 @@ async fn a_server_that_was_destroyed_is_booted_again_and_taken_anew() {
     let operator = done(&world, Some("kailash"), &[KAILASH, SHASTA]).await;
     operator.destroy(&world, "shasta").await;
     assert_eq!(world.servers(), ["kailash"]);
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    kailash: done
+    shasta: done
+    created: 1
+    "#);
     assert_eq!(operator.verify(&world).await, "kailash: secure\nshasta: secure");
 }
 
@@ -114,6 +156,10 @@ async fn a_master_that_was_destroyed_is_booted_again_and_the_others_find_it() {
     let world = World::start().await;
     let operator = done(&world, Some("kailash"), &[KAILASH, SHASTA]).await;
     operator.destroy(&world, "kailash").await;
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    kailash: done
+    shasta: done
+    created: 1
+    "#);
     assert_eq!(operator.verify(&world).await, "kailash: secure\nshasta: secure");
 }

@@ -21,7 +21,11 @@ async fn one_server(world: &World) -> Operator {
 async fn a_wrong_password_is_the_providers_word_and_names_where_it_came_from() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    insta::assert_snapshot!(operator.up_with(&world, "hunter2").await, @"");
+    insta::assert_snapshot!(operator.up_with(&world, "hunter2").await, @r#"
+    up
+      provider `practice`: identity service: The request you have made requires authentication (HTTP 401)
+      hint: check `username`, `user-domain-name`, `password`, `project-name` and `project-domain-name`
+    "#);
     assert!(world.servers().is_empty());
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -38,9 +42,12 @@ async fn a_service_that_asks_to_wait_is_waited_for_and_the_wait_is_told() {
     let create = world.break_requests(Rule::new("POST", "/servers$", busy(429)).times(1));
     let list = world.break_requests(Rule::new("GET", "/servers/detail", busy(429)).times(1));
     let begun = std::time::Instant::now();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    created: 1
+    "#);
     assert!(begun.elapsed() >= Duration::from_secs(2), "two answers asked for a second each");
-    insta::assert_snapshot!(operator.told(&world), @"");
+    insta::assert_snapshot!(operator.told(&world), @r#"shasta: compute service: This request was rate-limited (HTTP 429)"#);
     let waits: Vec<String> = operator
         .events
         .steps()
@@ -68,7 +75,11 @@ async fn a_service_that_is_down_is_named_with_what_it_said() {
             body,
         },
     ));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      provider `practice`: compute service: 503 Service Unavailable No server is available to handle this request (HTTP 503)
+      hint: it was tried 5 times; `bootmachine up` tries again and continues from here
+    "#);
     world.mend();
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -79,7 +90,10 @@ async fn tokens_that_end_in_the_middle_are_renewed() {
     let operator = one_server(&world).await;
     let revoked = world.break_requests(Rule::new("GET", "/servers/detail", Effect::Revoke).after(1).times(1));
     let at_create = world.break_requests(Rule::new("POST", "/servers$", Effect::Revoke).times(1));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    created: 1
+    "#);
     assert_eq!(world.playground.cloud.state().tally(revoked).unwrap().done, 1);
     assert_eq!(world.playground.cloud.state().tally(at_create).unwrap().done, 1);
     assert_eq!(operator.told(&world), "");
@@ -96,10 +110,18 @@ async fn a_redirect_is_not_followed() {
         body: None,
     };
     world.break_requests(Rule::new("POST", "/auth/tokens", away.clone()));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      provider `practice`: identity service redirects POST http://CLOUD/identity/v3/auth/tokens to https://elsewhere.example/v3/auth/tokens (HTTP 302), which is not followed
+      hint: is `auth-url` the address that the cloud's operator names, https and without a proxy's login page in between?
+    "#);
     world.mend();
     world.break_requests(Rule::new("GET", "/servers/detail", away));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      provider `practice`: compute service redirects GET http://CLOUD/compute/v2.1/servers/detail to https://elsewhere.example/v3/auth/tokens (HTTP 302), which is not followed
+      hint: is `auth-url` the address that the cloud's operator names, https and without a proxy's login page in between?
+    "#);
     world.mend();
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -136,7 +158,11 @@ async fn a_catalogue_that_leads_elsewhere_is_refused_with_the_line_that_would_al
             body: Some(token.to_string()),
         },
     ));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      provider `practice`: plugin `openstack` asks for https://elsewhere.example (the compute, image and network endpoints of the cloud's service catalogue), which was not granted
+      hint: add allow = ["https://elsewhere.example"] to [providers.practice] in bootmachine.toml
+    "#);
     let asked: Vec<String> = world
         .playground
         .cloud
@@ -185,7 +211,10 @@ async fn an_unavailable_answer_after_the_server_was_made_adopts_it() {
         )
         .times(1),
     );
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    created: 1
+    "#);
     assert_eq!(world.playground.cloud.state().tally(rule).unwrap().done, 1);
     assert_eq!(
         world.playground.cloud.state().count("POST", CREATE),

@@ -56,7 +56,12 @@ async fn a_changed_host_key_lets_nobody_log_in_and_both_fingerprints_are_named()
             ..Faults::default()
         },
     );
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at bootstrap
+      updating the package index: Could not resolve 'mirror'
+      hint: it was tried 5 times; `bootmachine up` tries again and continues from here
+    created: 1
+    "#);
     world.playground.machines.set_faults("shasta", Faults::default());
 
     let genuine = world
@@ -73,7 +78,12 @@ async fn a_changed_host_key_lets_nobody_log_in_and_both_fingerprints_are_named()
         bootmachine_tests::shown::run(&fleet.up().await)
     };
     assert!(raw.contains(&other), "{raw}");
-    insta::assert_snapshot!(bootmachine_tests::shown::steady(&world, &operator, &raw), @"");
+    insta::assert_snapshot!(bootmachine_tests::shown::steady(&world, &operator, &raw), @r#"
+    shasta: failed at reach
+      shasta (ADDRESS:22) showed the host key SHA256:#1 (ssh-ed25519), expected was SHA256:#2: nobody was logged in and nothing was sent
+      hint: was it installed anew, or is somebody in between? its console at the provider shows its fingerprint; unless that is the expected one, `bootmachine destroy shasta` and `bootmachine up` make it anew
+    created: 0
+    "#);
     assert_eq!(logins(&operator), Vec::<String>::new());
 
     // The genuine machine is back: nothing has to be forgotten first.
@@ -90,7 +100,12 @@ async fn a_machine_that_never_answers_is_knocked_at_as_long_as_configured() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     world.break_servers("shasta", ServerEffect::Silent);
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at reach
+      no login for 1 s: shasta (ADDRESS:22) can not be reached: the jump host says: Connect failed
+      hint: is SSH allowed to it by the provider's firewall? `bootmachine up` tries again; `bootmachine destroy shasta` removes it
+    created: 1
+    "#);
     world.mend();
     world.playground.machines.set_faults("shasta", Faults::default());
     operator.assert_mended(&world, &["shasta"]).await;
@@ -112,7 +127,12 @@ async fn a_host_key_that_can_not_be_changed_is_as_it_was() {
             ..Faults::default()
         },
     );
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at reach
+      its host key could not be changed and is as it was: sshd: no hostkeys available -- exiting.
+      hint: `bootmachine ssh shasta` and look at `systemctl status sshd ssh` and `sshd -t`; `bootmachine up` tries it again
+    created: 1
+    "#);
     world.playground.machines.set_faults("shasta", Faults::default());
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -138,7 +158,18 @@ async fn a_first_boot_that_failed_is_told_in_the_words_of_cloud_init() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     world.playground.machines.register("cloud-init", Arc::new(FailedCloudInit));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at reach
+      cloud-init ended with status 1: status: error
+      extended_status: error - done
+      boot_status_code: enabled-by-generator
+      detail: DataSourceOpenStackLocal [net,ver=2]
+      errors:
+      	- ('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))
+      recoverable_errors: {}
+      hint: `bootmachine ssh shasta` and read /var/log/cloud-init-output.log there
+    created: 1
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +184,12 @@ async fn a_lost_state_directory_is_made_up_for_by_the_labels_at_the_provider() {
     // And they are compared as strictly.
     fs_err::remove_dir_all(operator.path().join(".bootmachine")).unwrap();
     change_host_key(&world.machine("shasta"));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at reach
+      shasta (ADDRESS:55022) showed the host key SHA256:#1 (ssh-ed25519), expected was SHA256:#2: nobody was logged in and nothing was sent
+      hint: was it installed anew, or is somebody in between? its console at the provider shows its fingerprint; unless that is the expected one, `bootmachine destroy shasta` and `bootmachine up` make it anew
+    created: 0
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,5 +203,10 @@ async fn a_server_whose_labels_and_pins_are_both_gone_is_not_trusted() {
         .cloud
         .state()
         .with(|cloud| cloud.servers[0].metadata.retain(|key, _| !key.contains("host-key")));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at reach
+      shasta (ADDRESS:55022) showed the host key SHA256:#1 (ssh-ed25519), expected was SHA256:#2: nobody was logged in and nothing was sent
+      hint: was it installed anew, or is somebody in between? its console at the provider shows its fingerprint; unless that is the expected one, `bootmachine destroy shasta` and `bootmachine up` make it anew
+    created: 0
+    "#);
 }

@@ -27,7 +27,11 @@ async fn a_second_run_at_the_same_time_is_turned_away() {
         assert!(tokio::time::Instant::now() < deadline, "the first run never asked");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      another bootmachine is at work on this cluster
+      hint: wait for it to end; DIRECTORY/.bootmachine/lock is held by it
+    "#);
     let first = first.await.unwrap();
     assert_eq!(bootmachine_tests::shown::run(&first), "shasta: done\ncreated: 1");
     assert_eq!(world.servers(), ["shasta"]);
@@ -42,7 +46,12 @@ async fn without_room_for_the_intent_nothing_is_made() {
     fs_err::create_dir_all(&state).unwrap();
     // Every write to it fails with `No space left on device`.
     symlink("/dev/full", state.join("journal.jsonl")).unwrap();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      the journal can not be written: No space left on device (os error 28)
+      hint: is the disk full? nothing was created for it
+    created: 0
+    "#);
     assert_eq!(world.playground.cloud.state().count("POST", "/compute/v2.1/servers"), 0);
     assert!(world.servers().is_empty());
     fs_err::remove_file(state.join("journal.jsonl")).unwrap();
@@ -55,7 +64,11 @@ async fn a_state_directory_that_can_not_be_made_is_named() {
     let operator = one_server(&world).await;
     // A file stands where the directory belongs: that stops root, too.
     fs_err::write(operator.path().join(".bootmachine"), "").unwrap();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    refused
+      the state directory can not be used: failed to create directory `DIRECTORY/.bootmachine`: File exists (os error 17)
+      hint: DIRECTORY/.bootmachine has to be a directory that can be written to; removing it costs no server: what it holds is also at the provider and on the servers
+    "#);
     fs_err::remove_file(operator.path().join(".bootmachine")).unwrap();
     operator.assert_mended(&world, &["shasta"]).await;
 }
@@ -65,7 +78,11 @@ async fn a_journal_that_can_not_be_opened_is_named() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     fs_err::create_dir_all(operator.path().join(".bootmachine/journal.jsonl")).unwrap();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    up
+      the journal can not be opened: Is a directory (os error 21)
+      hint: is DIRECTORY/.bootmachine writable, and the disk not full?
+    "#);
     assert!(world.servers().is_empty());
     fs_err::remove_dir(operator.path().join(".bootmachine/journal.jsonl")).unwrap();
     operator.assert_mended(&world, &["shasta"]).await;

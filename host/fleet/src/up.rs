@@ -92,7 +92,7 @@ impl Outcome {
 #[derive(Clone)]
 enum Master {
     Working,
-    /// It can take keys.
+    /// It takes keys, and its own is settled.
     Installed(Box<Machine>),
     /// It hands out the configuration, and lets the others in.
     Provisioned(Box<Machine>),
@@ -290,6 +290,11 @@ async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<
         }
         Err(problem) => {
             let stage = life.stage;
+            let name = &planned.name;
+            let problem = problem.with_next_step(match stage {
+                Stage::Boot => "`bootmachine up` tries again".to_owned(),
+                _ => format!("`bootmachine ssh {name}` to look at it; `bootmachine up` then continues here"),
+            });
             run.journal.note(&Record::Failed {
                 server: &planned.name,
                 stage,
@@ -426,10 +431,6 @@ impl Life<'_> {
             self.bounded(install).await?;
             self.passed(Stage::Install, &login, &fleet.cm.plugin().manifest().name, "").await?;
         }
-        if is_master {
-            self.run.master.send_replace(Master::Installed(Box::new(machine.clone())));
-        }
-
         if cluster.master.is_some() && begins_at(Stage::Enroll) {
             self.enter(Stage::Enroll);
             let master = if is_master { machine.clone() } else { self.master(false).await? };
@@ -441,6 +442,10 @@ impl Life<'_> {
             });
             self.bounded(enroll).await?;
             self.passed(Stage::Enroll, &login, "keys compared", "").await?;
+        }
+        // Not before its own key is settled: whoever enrolls looks after the master's, too, and two must not do so at once.
+        if is_master {
+            self.run.master.send_replace(Master::Installed(Box::new(machine.clone())));
         }
 
         if begins_at(Stage::Provision) {

@@ -5,6 +5,7 @@ is the `openstack` plugin.
 """
 
 import base64
+import functools
 import json
 
 from componentize_py_types import Err, Ok
@@ -43,6 +44,21 @@ KINDS = {
 
 def failure(kind, message, hint=None):
     return Err(Error(kind, message, hint, None))
+
+
+def careful(call):
+    """An exception that nobody catches ends the instance without a word: the operator should read what it was."""
+
+    @functools.wraps(call)
+    def wrapped(*arguments):
+        try:
+            return call(*arguments)
+        except Err:
+            raise
+        except Exception as error:
+            raise failure(ErrorKind.FAILED, f"the service's answer was not understood: {type(error).__name__}: {error}") from None
+
+    return wrapped
 
 
 class Cloud:
@@ -168,15 +184,18 @@ class Plugin(exports.Plugin):
 
 
 class Provider(exports.Provider):
+    @careful
     def connect(self, settings):
         global CLOUD
         CLOUD = Cloud({setting.name: setting.value for setting in settings})
 
+    @careful
     def list_servers(self, labels):
         wanted = {(label.key, label.value) for label in labels}
         raw = connected().pages("compute", "/servers/detail", "servers")
         return [server(one) for one in raw if wanted <= set((one.get("metadata") or {}).items())]
 
+    @careful
     def check_servers(self, specs):
         cloud = connected()
         images, flavors = cloud.images(), cloud.flavors()
@@ -190,6 +209,7 @@ class Provider(exports.Provider):
                 answers.append(error)
         return answers
 
+    @careful
     def create_servers(self, specs):
         cloud = connected()
         images, flavors = cloud.images(), cloud.flavors()
@@ -236,23 +256,29 @@ class Provider(exports.Provider):
                 answers.append(error)
         return answers
 
+    @careful
     def destroy_servers(self, ids):
         return self.each(ids, "DELETE", gone_is_fine=True)
 
+    @careful
     def reboot_servers(self, ids):
         return self.each(ids, "POST", "/action", {"reboot": {"type": "HARD"}})
 
+    @careful
     def set_labels(self, id, labels):
         body = {"metadata": {label.key: label.value for label in labels}}
         cloud = connected()
         cloud.send("POST", f"{cloud.endpoints['compute']}/servers/{id}/metadata", body)
 
+    @careful
     def list_images(self):
         return [Image(image["id"], image["name"], image.get("created_at")) for image in connected().images()]
 
+    @careful
     def list_sizes(self):
         return [Size(one["id"], one["name"], one["vcpus"], one["ram"], one["disk"]) for one in connected().flavors()]
 
+    @careful
     def console_output(self, id):
         cloud = connected()
         url = f"{cloud.endpoints['compute']}/servers/{id}/action"

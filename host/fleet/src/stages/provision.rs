@@ -21,6 +21,8 @@ kept=/var/lib/bootmachine/kept
 rm -rf $kept
 mkdir -p $kept
 cp -a /etc/ssh $kept/ssh
+# Where nft comes with the configuration only, there were no rules: that is what is gone back to.
+: > $kept/ruleset
 if command -v nft >/dev/null 2>&1; then nft list ruleset > $kept/ruleset; fi
 ";
 
@@ -93,6 +95,11 @@ impl Fleet {
                     Ok(_) => Problem::from(error).while_doing(&format!(
                         "the configuration was applied, but `{}` can not log in on port {}",
                         self.config.ssh.login.value, self.config.ssh.port.value
+                    ))
+                    // Whatever the peer would advise: it was our own change that shut the door.
+                    .with_hint(format!(
+                        "the states for users, sshd and firewall in {} decide who gets in: mend them, then `bootmachine up` continues here",
+                        self.trees.get("configuration").map(|tree| tree.display().to_string()).unwrap_or_default()
                     )),
                     Err(problem) => problem,
                 };

@@ -29,7 +29,7 @@ const TIME_SERVICES: [&str; 5] = [
 ];
 
 impl Fleet {
-    pub(super) async fn from_inside(&self, login: &Login) -> Result<Vec<Check>, Problem> {
+    pub(super) async fn told_inside(&self, login: &Login) -> Result<Vec<Check>, Problem> {
         let keys = DEMANDS.iter().map(|demand| demand.key);
         let mut commands: Vec<Vec<&str>> = vec![
             vec!["sshd", "-T"],

@@ -119,7 +119,7 @@ impl Fleet {
         let target = self.target(server, name, Door::Secured, keys)?;
         let session = self.ssh.connect(&target).await?;
         let login = Login { session, secured: true };
-        let (outside, inside) = futures::join!(self.from_outside(&target), self.from_inside(&login));
+        let (outside, inside) = futures::join!(self.seen_outside(&target), self.told_inside(&login));
         let checks = outside?.into_iter().chain(inside?).collect();
         Ok((
             Proof {

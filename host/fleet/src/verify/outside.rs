@@ -10,7 +10,7 @@ use crate::verify::Check;
 const UNUSED_PORT: u16 = 9;
 
 impl Fleet {
-    pub(super) async fn from_outside(&self, target: &Target) -> Result<Vec<Check>, Problem> {
+    pub(super) async fn seen_outside(&self, target: &Target) -> Result<Vec<Check>, Problem> {
         let port = target.port;
         let login = &target.user;
         let mut checks = vec![Check::new(

@@ -36,15 +36,6 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
-    pub fn of_this_process(directory: PathBuf) -> Self {
-        Self {
-            environment: std::env::vars().collect(),
-            home: etcetera::home_dir().ok(),
-            directory,
-        }
-    }
-
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -194,7 +194,6 @@ impl ImageKind {
                 } else {
                     ("http://archive.ubuntu.com/ubuntu", "ubuntu-archive-keyring.gpg")
                 };
-                f.put(&format!("/usr/share/keyrings/{keyring}"), "keyring\n", 0o644)?;
                 let name = self.default_user();
                 f.put(
                     &format!("/etc/apt/sources.list.d/{name}.sources"),
@@ -227,14 +226,34 @@ impl ImageKind {
                 f.put("/etc/locale.conf", "LANG=C.UTF-8\n", 0o644)?;
             }
             Family::Fedora => {
-                f.put("/etc/yum.repos.d/fedora.repo", "[fedora]\nname=Fedora $releasever - $basearch\nmetalink=https://mirrors.fedoraproject.org/metalink?repo=fedora-$releasever&arch=$basearch\nenabled=1\ngpgcheck=1\n", 0o644)?;
+                f.put("/etc/yum.repos.d/fedora.repo", "[fedora]\nname=Fedora $releasever - $basearch\nmetalink=https://mirrors.fedoraproject.org/metalink?repo=fedora-$releasever&arch=$basearch\nenabled=1\ngpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-fedora\n", 0o644)?;
                 f.put("/etc/locale.conf", "LANG=C.UTF-8\n", 0o644)?;
             }
         }
         let all = packages::distribution(self);
         for name in packages::preinstalled(self) {
             if let Some(package) = all.get(name) {
-                packages::unpack(&mut system, package, true)?;
+                packages::unpack(&mut system, &packages::on_image(package), true)?;
+            }
+        }
+        for installed in system.packages.installed.values_mut() {
+            installed.configured = true;
+        }
+        let key = super::model::openpgp::simulated(packages::archive_key(self.family()));
+        match self.family() {
+            Family::Debian => system.files.put("/usr/share/keyrings/debian-archive-keyring.gpg", key, 0o644)?,
+            Family::Ubuntu => system.files.put("/usr/share/keyrings/ubuntu-archive-keyring.gpg", key, 0o644)?,
+            Family::Fedora => {
+                let text = super::model::openpgp::armor(&key);
+                system.files.put("/etc/pki/rpm-gpg/RPM-GPG-KEY-fedora", text, 0o644)?;
+            }
+            Family::Arch => {
+                // What `pacman-init.service` of the image does at its first boot.
+                let fingerprint = super::model::openpgp::simulated_fingerprint(packages::archive_key(self.family()));
+                system.files.put(&format!("{}/pubring.gpg", packages::PACMAN_KEYS), key, 0o644)?;
+                system
+                    .files
+                    .put(&format!("{}/trustdb.gpg", packages::PACMAN_KEYS), format!("{fingerprint}\n"), 0o644)?;
             }
         }
         let f = &mut system.files;

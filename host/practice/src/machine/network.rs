@@ -69,8 +69,8 @@ pub enum Refusal {
 pub struct Internet {
     /// Content by URL.
     pub pages: BTreeMap<String, Vec<u8>>,
-    /// Package repositories: how their URL begins, and what they carry (name, version).
-    pub repositories: BTreeMap<String, Vec<packages::Package>>,
+    /// Package repositories: how their URL begins, and what they carry.
+    pub repositories: BTreeMap<String, packages::Repository>,
     /// Hosts that do not answer.
     pub down: Vec<String>,
 }
@@ -80,13 +80,17 @@ impl Internet {
     pub fn new(salt_version: &str) -> Self {
         let base = "https://packages.broadcom.com/artifactory";
         let mut internet = Self::default();
+        let signed = |packages| packages::Repository {
+            packages,
+            fingerprint: openpgp::simulated_fingerprint(SALT_KEY),
+        };
         let salt: Vec<packages::Package> = ["salt-common", "salt-master", "salt-minion", "salt-ssh", "salt"]
             .iter()
             .filter_map(|n| packages::salt(n, salt_version))
             .collect();
         internet.repositories.insert(
             format!("{base}/saltproject-deb"),
-            salt.iter().filter(|p| p.name != "salt").cloned().collect(),
+            signed(salt.iter().filter(|p| p.name != "salt").cloned().collect()),
         );
         let rpm = salt.iter().filter(|p| p.name != "salt-common").cloned().map(|mut p| {
             for d in &mut p.depends {
@@ -95,7 +99,9 @@ impl Internet {
             p.version.push_str("-0");
             p
         });
-        internet.repositories.insert(format!("{base}/saltproject-rpm"), rpm.collect());
+        internet
+            .repositories
+            .insert(format!("{base}/saltproject-rpm"), signed(rpm.collect()));
         internet.pages.insert(
             format!("{base}/api/security/keypair/SaltProjectKey/public"),
             openpgp::armor(&openpgp::simulated(SALT_KEY)).into_bytes(),

@@ -1,7 +1,9 @@
 //! Takes more than its share: `console-output` takes the name of an attack in the place of a server's identifier.
 
 use bootmachine_sdk::http::{Request, send_all};
-use bootmachine_sdk::{Address, AddressScope, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState, Settings, Size, log};
+use bootmachine_sdk::{
+    Address, AddressScope, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState, Settings, Size, log,
+};
 
 struct Hog {
     calls: u32,
@@ -58,7 +60,10 @@ fn attack(name: &str) -> Result<String> {
             Ok("logged".to_owned())
         }
         "giant-return" => Ok("z".repeat(8 << 20)),
-        "giant-request" => Request::post("http://cloud.test/").body("text/plain", vec![b'z'; 8 << 20]).send().map(|response| response.text()),
+        "giant-request" => Request::post("http://cloud.test/")
+            .body("text/plain", vec![b'z'; 8 << 20])
+            .send()
+            .map(|response| response.text()),
         "many-requests" => Ok(send_all(vec![Request::get("http://cloud.test/"); 200_000]).len().to_string()),
         "panic" => panic!("the cloud answered with an apple"),
         "index" => Ok(format!("{}", [1, 2, 3][std::hint::black_box(7)])),
@@ -134,7 +139,6 @@ impl Provider for Hog {
     fn reboot_servers(&mut self, ids: &[String]) -> Result<Vec<Result<()>>> {
         Ok(ids.iter().map(|_| Err(Error::failed(NASTY))).collect())
     }
-
 
     fn list_images(&mut self) -> Result<Vec<Image>> {
         Ok(vec![Image {

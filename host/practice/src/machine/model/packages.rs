@@ -1,7 +1,7 @@
 //! Packages: what is installed, and what each distribution's own repositories carry. A package brings its programs' files and its
 //! units; removing it takes them away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::System;
 use super::files::Errno;
@@ -36,6 +36,17 @@ pub struct Installed {
     pub paths: Vec<String>,
     /// Whether it was asked for by name.
     pub manual: bool,
+    /// Whether its installation has ended; what was cut off is unpacked only.
+    pub configured: bool,
+}
+
+/// A package repository outside of the distribution's own.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// What it carries.
+    pub packages: Vec<Package>,
+    /// The fingerprint of the key that it is signed with.
+    pub fingerprint: String,
 }
 
 /// The package manager's database.
@@ -45,8 +56,10 @@ pub struct Database {
     pub installed: BTreeMap<String, Installed>,
     /// What the last refresh of the index found, by name.
     pub index: BTreeMap<String, Package>,
-    /// Whether the index was ever refreshed.
-    pub refreshed: bool,
+    /// The fingerprints of the keys that rpm trusts.
+    pub trusted: BTreeSet<String>,
+    /// Packages that are not upgraded.
+    pub held: BTreeSet<String>,
 }
 
 const UNIT: &str = "[Unit]\nDescription={d}\n\n[Service]\nType={t}\nExecStart={e}\n\n[Install]\nWantedBy={w}\n";
@@ -464,6 +477,7 @@ pub fn unpack(system: &mut System, package: &Package, manual: bool) -> Result<()
             version: package.version.clone(),
             paths,
             manual,
+            configured: false,
         },
     );
     Ok(())
@@ -486,3 +500,22 @@ pub fn remove(system: &mut System, name: &str) -> bool {
 
 /// Where pacman keeps its keyring.
 pub const PACMAN_KEYS: &str = "/etc/pacman.d/gnupg";
+
+/// Whose key signs a distribution's own packages.
+pub fn archive_key(family: Family) -> &'static str {
+    match family {
+        Family::Arch => "Arch Linux Packager <packager@archlinux.org>",
+        Family::Debian => "Debian Archive Automatic Signing Key <ftpmaster@debian.org>",
+        Family::Fedora => "Fedora <fedora@fedoraproject.org>",
+        Family::Ubuntu => "Ubuntu Archive Automatic Signing Key <ftpmaster@ubuntu.com>",
+    }
+}
+
+/// The version of a package that an image has: images are made once, and what the repositories carry moves on.
+pub fn on_image(package: &Package) -> Package {
+    let mut package = package.clone();
+    if package.name == "tzdata" {
+        package.version = package.version.replacen("2025b", "2025a", 1);
+    }
+    package
+}

@@ -296,6 +296,15 @@ fn nft(ctx: &mut Exec) -> i32 {
             ctx.out(text);
             return 0;
         }
+        None if matches!(words[..], ["list", "table", _, _]) => {
+            let text = ctx.system().firewall.list_table(words[2], words[3]);
+            let Some(text) = text else {
+                ctx.errln("Error: No such file or directory");
+                return 1;
+            };
+            ctx.out(text);
+            return 0;
+        }
         None => ("<cmdline>".to_owned(), rest.join(" ")),
     };
     let applied = ctx.system().firewall.apply(&text);

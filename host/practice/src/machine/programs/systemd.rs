@@ -332,7 +332,21 @@ fn systemctl(ctx: &mut Exec) -> i32 {
     }
     match verb.as_str() {
         "reboot" => return reboot(ctx),
-        "daemon-reload" | "reset-failed" => return 0,
+        // Unit files are read whenever they are asked for, so there is nothing that could be out of date.
+        "daemon-reload" => return 0,
+        "reset-failed" => {
+            let names: Vec<String> = rest.iter().map(|name| services::full_name(name)).collect();
+            let mut system = ctx.system();
+            for (_, unit) in system
+                .services
+                .units
+                .iter_mut()
+                .filter(|(name, _)| names.is_empty() || names.contains(name))
+            {
+                unit.failed = false;
+            }
+            return 0;
+        }
         "is-system-running" => {
             ctx.outln("running");
             return 0;

@@ -73,9 +73,25 @@ pub(crate) fn find(name: &str) -> Option<Builtin> {
         "wait" => wait,
         "kill" => kill,
         "getopts" => getopts,
-        "times" | "hash" | "ulimit" | "alias" | "unalias" => |_, _| Ok(0),
+        "hash" => hash,
+        "times" | "ulimit" | "alias" | "unalias" => |sh, argv| {
+            sh.complain(&format!("{}: not modelled on simulated machines", argv[0]));
+            Ok(127)
+        },
         _ => return None,
     })
+}
+
+/// Looks commands up. Nothing is remembered: the next call finds the same.
+fn hash(sh: &mut Shell, argv: &[String]) -> Step {
+    let mut status = 0;
+    for name in argv[1..].iter().filter(|name| !name.starts_with('-')) {
+        if find(name).is_none() && crate::machine::launch::find(&sh.ctx, name).is_err() {
+            sh.complain(&format!("hash: {name}: not found"));
+            status = 1;
+        }
+    }
+    Ok(status)
 }
 
 fn dot(sh: &mut Shell, argv: &[String]) -> Step {

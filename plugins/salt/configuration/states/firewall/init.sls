@@ -37,3 +37,13 @@ nftables service:
     - reload: True
     - watch:
       - file: {{ configuration }}
+
+# Rules that were changed by hand while the file and the service stayed as they were: our table is compared with what it was when it was
+# last loaded. Tables of others are theirs.
+{% set loaded = '/var/lib/bootmachine/nftables.loaded' %}
+firewall rules as they were loaded:
+  cmd.run:
+    - name: systemctl reload nftables && mkdir -p /var/lib/bootmachine && nft -s list table inet bootmachine > {{ loaded }}
+    - unless: test "$(nft -s list table inet bootmachine)" = "$(cat {{ loaded }})"
+    - require:
+      - service: nftables service
