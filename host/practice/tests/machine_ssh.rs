@@ -44,6 +44,7 @@ async fn through(jump: &Handle<Any>, port: u32, key: &Arc<PrivateKey>) -> Option
     auth.success().then_some(handle)
 }
 
+#[allow(clippy::async_yields_async, reason = "the connection itself is what is waited for")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_answers_as_its_configuration_says() {
     let network = Network::new();

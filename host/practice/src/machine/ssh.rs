@@ -214,7 +214,7 @@ impl Connection {
             drop(receiver);
             let status = done.await.unwrap_or(255);
             // A connection that is gone needs no farewell.
-            let _ = handle.exit_status_request(channel, status as u32).await;
+            let _ = handle.exit_status_request(channel, status.cast_unsigned()).await;
             let _ = handle.eof(channel).await;
             let _ = handle.close(channel).await;
         });

@@ -113,7 +113,7 @@ fn packet(data: &[u8]) -> Option<(u8, &[u8], usize)> {
     } else {
         let (size, length) = match *rest.first()? {
             byte @ 0..=191 => (1, usize::from(byte)),
-            byte @ 192..=223 => (2, (usize::from(byte) - 192 << 8) + usize::from(*rest.get(1)?) + 192),
+            byte @ 192..=223 => (2, ((usize::from(byte) - 192) << 8) + usize::from(*rest.get(1)?) + 192),
             255 => (5, number(rest.get(1..5)?)),
             // Parts are for data, not for keys.
             _ => return None,

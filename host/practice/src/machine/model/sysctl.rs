@@ -84,8 +84,11 @@ pub fn set(files: &mut Files, who: &Credentials, name: &str, value: &str) -> Res
     files.write(who, &path, format!("{value}\n"), 0o644)
 }
 
+/// A line of a configuration file: name, value, and whether it may fail.
+pub type Assignment = (String, String, bool);
+
 /// The lines `name = value` of all configuration files in the order that `sysctl --system` reads them: (file, name, value, may fail).
-pub fn configured(files: &Files) -> Vec<(String, Vec<(String, String, bool)>)> {
+pub fn configured(files: &Files) -> Vec<(String, Vec<Assignment>)> {
     let root = Credentials::root();
     let mut chosen: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     for dir in ["/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"] {

@@ -212,7 +212,7 @@ pub fn set_password(files: &mut Files, name: &str, field: &str) -> Result<(), Er
 /// The first free id from `from` on that is neither a user nor a group.
 pub fn free_id(files: &Files, from: u32) -> u32 {
     let (users, groups) = (users(files), groups(files));
-    (from..)
+    (from..u32::MAX)
         .find(|id| users.iter().all(|u| u.uid != *id) && groups.iter().all(|g| g.gid != *id))
         .unwrap_or(from)
 }

@@ -49,7 +49,8 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
     if name == "sshd" {
         return Some(Arc::new(systemd::Sshd));
     }
-    let all: [fn(&str) -> Option<fn(&mut Exec) -> i32>; 9] = [
+    type Find = fn(&str) -> Option<fn(&mut Exec) -> i32>;
+    let all: [Find; 9] = [
         fileutils::find,
         gpg::find,
         textutils::find,
@@ -97,8 +98,7 @@ pub(crate) fn options_with(args: &[String], valued: &str, long_valued: &[&str]) 
             let name = long.split('=').next().unwrap_or(long);
             flags.push((format!("--{name}"), value));
         } else if let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) {
-            let mut chars = letters.char_indices();
-            while let Some((index, letter)) = chars.next() {
+            for (index, letter) in letters.char_indices() {
                 if valued.contains(letter) {
                     let value = &letters[index + letter.len_utf8()..];
                     let value = if value.is_empty() {

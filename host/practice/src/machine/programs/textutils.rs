@@ -215,7 +215,7 @@ fn wc(ctx: &mut Exec) -> i32 {
         let mut fields = Vec::new();
         let all = flags.is_empty();
         if all || has(&flags, &["l"]) {
-            fields.push(content.iter().filter(|b| **b == b'\n').count());
+            fields.push(memchr::memchr_iter(b'\n', &content).count());
         }
         if all || has(&flags, &["w"]) {
             fields.push(text.split_whitespace().count());
@@ -901,7 +901,7 @@ fn cmp(ctx: &mut Exec) -> i32 {
     if !has(&flags, &["s"]) {
         match x.iter().zip(&y).position(|(p, q)| p != q) {
             Some(at) => {
-                let line = x[..at].iter().filter(|c| **c == b'\n').count() + 1;
+                let line = memchr::memchr_iter(b'\n', &x[..at]).count() + 1;
                 ctx.outln(format!("{a} {b} differ: byte {}, line {line}", at + 1));
             }
             None => {

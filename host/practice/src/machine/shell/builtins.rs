@@ -181,13 +181,11 @@ fn export(sh: &mut Shell, argv: &[String]) -> Step {
         if let Some(value) = value {
             sh.set(name, value)?;
         }
-        if value.is_some() || sh.variables.contains_key(name) {
-            if let Some(variable) = sh.variables.get_mut(name) {
-                if readonly {
-                    variable.readonly = true;
-                } else {
-                    variable.exported = true;
-                }
+        if let Some(variable) = sh.variables.get_mut(name) {
+            if readonly {
+                variable.readonly = true;
+            } else {
+                variable.exported = true;
             }
         }
     }
@@ -558,7 +556,7 @@ pub(crate) fn format_arguments(ctx: &mut crate::machine::Exec, args: &[String]) 
                         'o' => format!("{n:o}"),
                         'x' => format!("{n:x}"),
                         'X' => format!("{n:X}"),
-                        'u' => (n as u64).to_string(),
+                        'u' => n.cast_unsigned().to_string(),
                         _ => n.unsigned_abs().to_string(),
                     };
                     if let Some(p) = precision {
@@ -834,7 +832,7 @@ fn kill(sh: &mut Shell, argv: &[String]) -> Step {
         } else if pid == sh.pid && signal != 0 {
             return Err(Flow::Exit(128 + i32::from(signal)));
         } else if pid != sh.pid && !lock(&sh.ctx.machine.system).services.has_pid(pid) {
-            sh.complain(&format!("kill: No such process"));
+            sh.complain("kill: No such process");
             status = 1;
         }
     }

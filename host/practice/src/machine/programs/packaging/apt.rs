@@ -293,7 +293,9 @@ pub(super) fn mark(ctx: &mut Exec) -> i32 {
                 _ => Vec::new(),
             }
         };
-        names.iter().for_each(|name| ctx.outln(name));
+        for name in &names {
+            ctx.outln(name);
+        }
         return 0;
     }
     if ctx.user.uid != 0 {

@@ -156,7 +156,9 @@ pub(super) fn dnf(ctx: &mut Exec) -> i32 {
         }
         "check-update" | "check-upgrade" => {
             let names = outdated(ctx);
-            names.iter().for_each(|name| ctx.outln(format!("{name}.x86_64")));
+            for name in &names {
+                ctx.outln(format!("{name}.x86_64"));
+            }
             if names.is_empty() { 0 } else { 100 }
         }
         "repoquery" => {
@@ -307,7 +309,9 @@ fn list(ctx: &mut Exec, flags: &[(String, String)], names: &[String]) -> i32 {
         ctx.errln("No matching packages to list");
         return 1;
     }
-    rows.iter().for_each(|row| ctx.outln(row));
+    for row in &rows {
+        ctx.outln(row);
+    }
     0
 }
 
@@ -357,7 +361,9 @@ pub(super) fn rpm(ctx: &mut Exec) -> i32 {
     for name in names {
         if name == "gpg-pubkey" {
             let keys: Vec<String> = ctx.system().packages.trusted.iter().cloned().collect();
-            keys.iter().for_each(|key| ctx.outln(format!("gpg-pubkey-{}", key.to_lowercase())));
+            for key in &keys {
+                ctx.outln(format!("gpg-pubkey-{}", key.to_lowercase()));
+            }
             continue;
         }
         let version = ctx

@@ -60,13 +60,13 @@ pub(super) fn pacman(ctx: &mut Exec) -> i32 {
     }
     if has(&flags, &["S"]) && has(&flags, &["l"]) {
         let names: Vec<String> = ctx.system().packages.index.keys().cloned().collect();
-        names.iter().for_each(|name| {
+        for name in &names {
             ctx.outln(if has(&flags, &["q"]) {
                 name.clone()
             } else {
                 format!("extra {name}")
             })
-        });
+        }
         return 0;
     }
     if !has(&flags, &["S", "R", "--sync", "--remove"]) {
@@ -143,7 +143,9 @@ fn query(ctx: &mut Exec, flags: &[(String, String)], names: &[String]) -> i32 {
     }
     if has(flags, &["u"]) {
         let names = outdated(ctx);
-        names.iter().for_each(|name| ctx.outln(name));
+        for name in &names {
+            ctx.outln(name);
+        }
         return i32::from(names.is_empty());
     }
     let mut status = 0;
