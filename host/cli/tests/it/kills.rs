@@ -3,7 +3,7 @@
 //! The instants are random. What they come from is printed, and `BOOTMACHINE_KILL_SEED` sets it; `BOOTMACHINE_KILL_ROUNDS` sets how often
 //! three servers are brought up with kills in between.
 
-#![allow(clippy::print_stdout, reason = "the seed of a run that failed is what one needs most")]
+#![allow(clippy::print_stdout, reason = "a test that fails shows its seed and its way")]
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
