@@ -163,3 +163,40 @@ async fn a_master_that_was_destroyed_is_booted_again_and_the_others_find_it() {
     "#);
     assert_eq!(operator.verify(&world).await, "kailash: secure\nshasta: secure");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_changed_is_applied_to_servers_that_were_done() {
+    let world = World::start().await;
+    let operator = Operator::new(&world);
+    operator.write(&(operator.head(&world, None) + &Operator::server("shasta", "ubuntu", "Ubuntu 26.04")));
+    operator.configure().await;
+    assert!(
+        operator
+            .fleet(&world)
+            .await
+            .expect("a fleet")
+            .up()
+            .await
+            .expect("a run")
+            .failed()
+            .next()
+            .is_none()
+    );
+    let again = operator.fleet(&world).await.expect("a fleet").up().await.expect("a run");
+    assert!(again.nothing_to_do(), "{again:?}");
+
+    let states = operator.path().join("configuration/states");
+    fs_err::create_dir_all(states.join("motd")).expect("a directory");
+    fs_err::write(
+        states.join("motd/init.sls"),
+        "/etc/motd:\n  file.managed:\n    - contents: changed\n",
+    )
+    .expect("a file");
+    let top = fs_err::read_to_string(states.join("top.sls")).expect("it was written");
+    fs_err::write(states.join("top.sls"), top.trim_end().to_owned() + "\n    - motd\n").expect("a file");
+
+    let changed = operator.fleet(&world).await.expect("a fleet").up().await.expect("a run");
+    assert!(!changed.nothing_to_do() && changed.failed().next().is_none(), "{changed:?}");
+    let machine = world.playground.machines.machines().into_iter().next().expect("a machine");
+    assert_eq!(machine.script("cat /etc/motd").1.trim(), "changed");
+}

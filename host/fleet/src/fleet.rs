@@ -1,7 +1,7 @@
 //! Puts the configuration, the plugins it names and the brokers together.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use bootmachine_plugin::provider::Provider;
 use bootmachine_plugin::reach::{Http, Listener};
 use bootmachine_plugin::settings::{Configured, Resolved, SecretSource, Surroundings, Value, resolve};
 use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
+
+use sha2::Digest as _;
 
 use crate::event::{Event, Reporter};
 use crate::fleet::access::bind;
@@ -119,6 +121,8 @@ pub struct Fleet {
     pub(crate) timing: Timing,
     pub(crate) state_directory: PathBuf,
     pub(crate) trees: Arc<BTreeMap<String, PathBuf>>,
+    /// Of what the configuration directory held when the fleet was opened.
+    tree_digest: String,
     /// The operator's public keys, for the first login on fresh machines.
     pub(crate) authorized_keys: Vec<String>,
 }
@@ -247,6 +251,7 @@ impl Fleet {
             reporter: options.reporter,
             timing: options.timing,
             state_directory: options.state_directory,
+            tree_digest: digest(&configuration),
             trees: Arc::new(BTreeMap::from([("configuration".to_owned(), configuration)])),
             authorized_keys,
             config,
@@ -266,6 +271,11 @@ impl Fleet {
     /// The providers of the configuration.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &Arc<Provider>)> {
         self.providers.iter().map(|(name, provider)| (name.as_str(), provider))
+    }
+
+    /// Of everything that a server is brought to: its own part of the configuration, and the configuration directory.
+    pub(crate) fn fingerprint(&self, server: &bootmachine_config::Server) -> String {
+        hex::encode(sha2::Sha256::digest(format!("{}\n{}", server.fingerprint(), self.tree_digest)))
     }
 
     pub(crate) fn report(&self, event: Event) {
@@ -294,6 +304,25 @@ impl Fleet {
             })
             .collect()
     }
+}
+
+/// Of the paths and contents of a directory. What can not be read is left out here, and complained about when it is uploaded.
+fn digest(directory: &Path) -> String {
+    let mut hasher = sha2::Sha256::new();
+    for entry in walkdir::WalkDir::new(directory)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .flatten()
+    {
+        if let (Ok(path), Ok(content)) = (entry.path().strip_prefix(directory), std::fs::read(entry.path())) {
+            hasher.update(path.as_os_str().as_encoded_bytes());
+            hasher.update([0]);
+            hasher.update((content.len() as u64).to_be_bytes());
+            hasher.update(&content);
+        }
+    }
+    hex::encode(hasher.finalize())
 }
 
 /// Plugins that were loaded already.

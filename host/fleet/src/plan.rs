@@ -203,7 +203,7 @@ impl Fleet {
                 Problem::failed(format!("it is stopped ({})", found.server.detail))
                     .with_hint(format!("start it at the provider, or `bootmachine reboot --hard {}`", planned.name)),
             ),
-            ServerState::Running | ServerState::Deleting => planned.visited(server, visit),
+            ServerState::Running | ServerState::Deleting => planned.visited(&self.fingerprint(server), visit),
         }
         planned
     }
@@ -223,7 +223,7 @@ impl Planned {
         self.reason = reason.into();
     }
 
-    fn visited(&mut self, server: &bootmachine_config::Server, visit: Visit) {
+    fn visited(&mut self, fingerprint: &str, visit: Visit) {
         self.login = visit.login;
         if let Some(problem) = visit.problem {
             // It may still be on its way up: `reach` waits for it, and knows which problems do not go away.
@@ -235,7 +235,7 @@ impl Planned {
             self.go_on(Stage::Reach, "it runs and nothing was done yet");
             return;
         };
-        let unchanged = marker.fingerprint == server.fingerprint();
+        let unchanged = marker.fingerprint == fingerprint;
         match marker.passed.next() {
             None if unchanged => {
                 self.standing = Standing::Done;

@@ -540,7 +540,7 @@ impl Life<'_> {
             passed: stage,
             fingerprint: config
                 .server(&self.name)
-                .map(|server| server.fingerprint().to_owned())
+                .map(|server| self.run.fleet.fingerprint(server))
                 .unwrap_or_default(),
             members: members.to_owned(),
             // Those that are to go are remembered until the machine was proved without them.
