@@ -60,7 +60,7 @@ async fn repositories_that_do_not_answer_stop_bootstrap() {
     );
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     shasta: failed at bootstrap
-      updating the package index: Could not resolve 'mirror'
+      updating the package index: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/resolute/InRelease  Could not resolve 'archive.ubuntu.com'
       hint: it was tried 5 times; `bootmachine up` tries again and continues from here
     created: 1
     "#);
@@ -143,8 +143,8 @@ async fn a_master_that_can_not_be_prepared_stops_those_that_need_it() {
     );
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     kailash: failed at bootstrap
-      upgrading all packages: failed synchronizing all databases (Could not resolve 'mirror')
-      hint: `bootmachine ssh kailash` to look at it; `bootmachine up` then continues here
+      upgrading all packages: failed retrieving file 'core.db' from geo.mirror.pkgbuild.com : Could not resolve host: geo.mirror.pkgbuild.com; failed to synchronize all databases (download library error)
+      hint: it was tried 5 times; `bootmachine up` tries again and continues from here
     shasta: failed at enroll
       it needs the master `kailash`, which failed
       hint: mend `kailash` first; `bootmachine up` then continues here

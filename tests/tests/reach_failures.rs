@@ -58,7 +58,7 @@ async fn a_changed_host_key_lets_nobody_log_in_and_both_fingerprints_are_named()
     );
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     shasta: failed at bootstrap
-      updating the package index: Could not resolve 'mirror'
+      updating the package index: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/resolute/InRelease  Could not resolve 'archive.ubuntu.com'
       hint: it was tried 5 times; `bootmachine up` tries again and continues from here
     created: 1
     "#);
