@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -98,7 +98,7 @@ impl Journal {
         }
         let path = directory.join("journal.jsonl");
         let mut file = File::options().create(true).append(true).open(&path)?;
-        let before = fs_err::read(&path)?;
+        let before = tail(&path)?;
         if before.last().is_some_and(|last| *last != b'\n') {
             // A line that was cut off must not take the next one with it.
             file.write_all(b"\n")?;
@@ -136,6 +136,19 @@ impl Journal {
             tracing::warn!(%error, "the journal can not be written");
         }
     }
+}
+
+/// The end of what earlier runs wrote. Older lines tell nothing about what may still be under way; what is no regular file has no end.
+fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
+    const LONGEST: u64 = 1 << 20;
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut end = Vec::new();
+    if metadata.is_file() {
+        file.seek(SeekFrom::Start(metadata.len().saturating_sub(LONGEST)))?;
+        file.take(LONGEST).read_to_end(&mut end)?;
+    }
+    Ok(end)
 }
 
 /// The time of the newest intent that has no outcome.
