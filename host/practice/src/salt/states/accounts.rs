@@ -116,6 +116,7 @@ pub fn user_present(call: &mut Call) -> Result {
     }
     for (key, flag, value) in modify {
         call.host.must(&["usermod", flag, &value, name])?;
+        // What Salt itself writes in the place of a password hash.
         changes.insert(key.into(), json!(if key == "passwd" { "XXX-REDACTED-XXX" } else { &value }));
     }
     Ok(Outcome::changed(Value::Object(changes), format!("Updated user {name}")))
