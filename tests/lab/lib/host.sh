@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# What the lab needs of this computer: packages, one sysctl, a cache for packages, a web server for the repositories.
+
+HOST_PACKAGES=(
+    lxd dnsmasq-base squashfs-tools mmdebstrap btrfs-progs apt-cacher-ng jq curl openssl iproute2 openssh-client nftables
+    rpm createrepo-c makepkg pacman-package-manager libarchive-tools gnupg zstd xz-utils apt-utils python3 python3-venv
+)
+
+host_packages() {
+    command -v apt-get >/dev/null || die "this is no Debian" "the lab is built from Debian's packages, on Debian"
+    local missing=() name
+    for name in "${HOST_PACKAGES[@]}"; do
+        [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+    done
+    if ((${#missing[@]} == 0)); then
+        echo "all there"
+        return
+    fi
+    echo "installing ${missing[*]}"
+    # None of them is to start a service of its own on this computer.
+    local policy=/usr/sbin/policy-rc.d ours=false
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+        ours=true
+    fi
+    local status=0
+    {
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+    } >"$LAB/log/packages.log" 2>&1 || status=$?
+    $ours && rm -f $policy
+    ((status == 0)) || { tail -n 20 "$LAB/log/packages.log" >&2; die "apt-get failed" "see $LAB/log/packages.log"; }
+}
+
+# Writes down who the lab of this computer is, so that the next one finds what a killed run left.
+claim_machine() {
+    printf '%s\n' "$LAB" >"$LAB_CLAIM"
+}
+
+# The kernel's settings that are changed, each with the value that it had. More than nine containers need more inotify instances.
+sysctl_set() {
+    local name=$1 value=$2 old
+    old=$(sysctl -n "$name")
+    [[ $old != "$value" ]] || return 0
+    grep -q "^$name=" "$LAB/run/sysctls" 2>/dev/null || printf '%s=%s\n' "$name" "$old" >>"$LAB/run/sysctls"
+    sysctl -q -w "$name=$value"
+}
+
+sysctls_restore() {
+    local line
+    [[ -e $LAB/run/sysctls ]] || return 0
+    while read -r line; do
+        sysctl -q -w "$line"
+    done <"$LAB/run/sysctls"
+    rm -f "$LAB/run/sysctls"
+}
+
+# The package cache. Where it gets packages from is what this computer's own apt is told, asked each time.
+cache_start() {
+    ! cache_runs || return 0
+    local targets archive security release
+    release=$(codename)
+    # shellcheck disable=SC2016 # these are apt's own variables
+    targets=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' | sort -u)
+    archive=$(awk -v name="$release" '$2 == name { print $1; exit }' <<<"$targets")
+    security=$(awk -v name="$release-security" '$2 == name { print $1; exit }' <<<"$targets")
+    [[ -n $archive && -n $security ]] || die "apt of this computer knows no archive of $release" "run \`apt-get update\` once"
+    rm -rf "$LAB/run/cache"
+    mkdir -p "$LAB/run/cache" "$LAB/cache"
+    cp -r /etc/apt-cacher-ng/. "$LAB/run/cache/"
+    rm -f "$LAB/run/cache/security.conf"
+    cat >"$LAB/run/cache/acng.conf" <<CONF
+CacheDir: $LAB/cache
+LogDir: $LAB/log
+BindAddress: $1
+Port: $CACHE_PORT
+Remap-deb: /debian ; $archive
+Remap-sec: /debian-security ; $security
+PidFile: $LAB/run/cache.pid
+SupportDir: /usr/lib/apt-cacher-ng
+ExThreshold: 30
+UseWrap: 0
+ForeGround: 1
+CONF
+    background apt-cacher-ng -c "$LAB/run/cache" >"$LAB/log/cache.log" 2>&1
+    printf '%s\n' $! >"$LAB/run/cache.pid"
+    until_true 20 curl -fsS -o /dev/null "http://127.0.0.1:$CACHE_PORT/debian/dists/$release/InRelease" ||
+        die "the package cache does not answer" "see $LAB/log/cache.log"
+}
+
+cache_runs() { alive "$LAB/run/cache.pid" "$LAB/run/cache"; }
+cache_stop() { end "$LAB/run/cache.pid" "$LAB/run/cache"; }
+
+# The repositories, to the machines alone.
+mirror_start() {
+    ! mirror_runs || return 0
+    background /usr/bin/python3 -m http.server --bind "$LAB_IPV4" --directory "$LAB/mirror" "$MIRROR_PORT" >"$LAB/log/mirror.log" 2>&1
+    printf '%s\n' $! >"$LAB/run/mirror.pid"
+    until_true 20 curl -fsS -o /dev/null "http://$LAB_IPV4:$MIRROR_PORT/" ||
+        die "the web server of the repositories does not answer" "see $LAB/log/mirror.log"
+}
+
+mirror_runs() { alive "$LAB/run/mirror.pid" "$LAB/mirror"; }
+mirror_stop() { end "$LAB/run/mirror.pid" "$LAB/mirror"; }

@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Salt from PyPI as the Salt Project ships it: one folder with an interpreter of its own, which works wherever it is put.
+
+# Later releases ask for a newer certifi than every index has.
+SALT_VERSION=3008.3
+SALT_PROGRAMS=(salt salt-call salt-cp salt-key salt-master salt-minion salt-run)
+ONEDIR=$LAB/build/onedir
+
+onedir_build() {
+    local key venv=$LAB/build/venv packages library
+    key=$(hash_of "$LAB_SOURCE/lib/onedir.sh")
+    if [[ $(cat "$ONEDIR/.key" 2>/dev/null) == "$key" ]]; then
+        echo "as it was built before"
+        return
+    fi
+    rm -rf "$ONEDIR" "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/pip" install -q "salt==$SALT_VERSION" >"$LAB/log/pip.log" 2>&1 || {
+        tail -n 20 "$LAB/log/pip.log" >&2
+        die "pip cannot install salt $SALT_VERSION" "see $LAB/log/pip.log"
+    }
+    library=$(/usr/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+    packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    mkdir -p "$ONEDIR/bin" "$ONEDIR/lib"
+    cp -L /usr/bin/python3 "$ONEDIR/bin/python3"
+    cp -a "$library" "$ONEDIR/lib/"
+    library=$ONEDIR/lib/$(basename "$library")
+    # Outside of /usr, Debian's interpreter looks for packages here and nowhere else.
+    cp -a "$packages" "$library/dist-packages"
+    rm -rf "$library"/{test,idlelib,turtledemo,tkinter,lib2to3,ensurepip,config-3*}
+    local program
+    for program in "${SALT_PROGRAMS[@]}"; do
+        cat >"$ONEDIR/$program" <<PROGRAM
+#!/bin/sh
+''''exec "\$(dirname "\$(readlink -f "\$0")")/bin/python3" -E -s "\$0" "\$@" # '''
+import sys
+from salt.scripts import ${program//-/_} as main
+sys.exit(main())
+PROGRAM
+        chmod 755 "$ONEDIR/$program"
+    done
+    # On the machines it would be done by the first call of every program, which takes them half a minute.
+    "$ONEDIR/bin/python3" -E -s -m compileall -q -j 0 "$library" >"$LAB/log/compileall.log" 2>&1 || true
+    "$ONEDIR/salt-call" --version
+    rm -rf "$venv"
+    printf '%s' "$key" >"$ONEDIR/.key"
+}

@@ -1,0 +1,2 @@
+# shellcheck shell=bash
+repositories_build() { mkdir -p "$LAB/mirror"; }
