@@ -92,7 +92,7 @@ class Provider(exports.Provider):
     compute: str
     image: str
 
-    def connect(self, settings) -> None:
+    def connect(self, settings, servers) -> None:
         values = {setting.name: setting.value for setting in settings}
         domain = {"name": values["domain-name"]}
         auth = {
@@ -121,7 +121,11 @@ class Provider(exports.Provider):
         sizes = {name for size in self.list_sizes() for name in (size.id, size.name)}
         answers = []
         for spec in specs:
-            if spec.image not in images:
+            missing = "image" if spec.image is None else "size" if spec.size is None else None
+            if missing:
+                message = f"it has no `{missing}`, and this provider makes no server without one"
+                answers.append(fail(ErrorKind.INVALID_SETTING, message, f"add it to `[[servers]]`; `bootmachine {missing}s` lists them"))
+            elif spec.image not in images:
                 answers.append(fail(ErrorKind.NOT_FOUND, f"there is no image `{spec.image}`", "`bootmachine images` lists them"))
             elif spec.size not in sizes:
                 answers.append(fail(ErrorKind.NOT_FOUND, f"there is no size `{spec.size}`", "`bootmachine sizes` lists them"))
@@ -153,7 +157,7 @@ class Provider(exports.Provider):
         for spec, answer in zip(specs, http.send_all(requests)):
             try:
                 id = self.body(answer)["server"]["id"]
-                made.append(Ok(Server(id, spec.name, ServerState.PENDING, "BUILD", [], spec.image, spec.size, spec.labels)))
+                made.append(Ok(Server(id, spec.name, ServerState.PENDING, "BUILD", [], spec.image, spec.size, spec.labels, [], False)))
             except Err as error:
                 made.append(error)
         return made
@@ -237,7 +241,7 @@ class Provider(exports.Provider):
         detail = f"{one['status']}: {fault}" if fault else one["status"]
         labels = [Label(key, value) for key, value in one["metadata"].items()]
         state = STATES.get(one["status"], ServerState.UNKNOWN)
-        return Server(one["id"], one["name"], state, detail, addresses, None, None, labels)
+        return Server(one["id"], one["name"], state, detail, addresses, None, None, labels, [], False)
 
 
 def refusal(answer: http.Response) -> Err:

@@ -22,7 +22,13 @@ impl Stage {
         let engine = Engine::new(Some(std::env::temp_dir().join("bootmachine-tests-cache")), limits).expect("an engine");
         let plugin = Plugin::load(&engine, label, component).await?;
         let stage = Arc::new(Self::default());
-        let provider = Provider::new(plugin, Vec::new(), Arc::<Self>::clone(&stage), Arc::<Self>::clone(&stage))?;
+        let provider = Provider::new(
+            plugin,
+            Vec::new(),
+            Vec::new(),
+            Arc::<Self>::clone(&stage),
+            Arc::<Self>::clone(&stage),
+        )?;
         Ok((stage, provider))
     }
 

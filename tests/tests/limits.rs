@@ -21,8 +21,8 @@ fn tight() -> Limits {
 fn spec(name: &str) -> ServerSpec {
     ServerSpec {
         name: name.to_owned(),
-        image: String::new(),
-        size: String::new(),
+        image: None,
+        size: None,
         token: String::new(),
         labels: Vec::new(),
         user_data: Vec::new(),
@@ -159,6 +159,7 @@ async fn no_text_of_a_plugin_reaches_the_terminal_as_it_is() {
     texts.extend([server.name, server.detail]);
     texts.extend(server.addresses.into_iter().map(|address| address.ip));
     texts.extend(server.labels.into_iter().flat_map(|label| [label.key, label.value]));
+    texts.extend(server.host_keys);
     texts.extend(server.image);
     texts.extend(server.size);
     for image in provider.list_images().await.expect("a list") {

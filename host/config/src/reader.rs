@@ -164,6 +164,15 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// A string that may be left out, but not be empty.
+    pub(crate) fn optional(&mut self, r: &mut Reader, key: &'static str, example: &str) -> Option<Located<String>> {
+        if self.table.get(key).is_none() {
+            self.known.push(key);
+            return None;
+        }
+        Some(self.required(r, key, example))
+    }
+
     pub(crate) fn boolean(&mut self, r: &mut Reader, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         let boolean = value.get_ref().as_bool();

@@ -27,10 +27,10 @@ pub(crate) struct ServerEntry {
     provider: Option<Located<String>>,
     /// The name of the distro plugin: `arch`, `debian`, `fedora`, `ubuntu`.
     distro: Located<String>,
-    /// The image to boot, by the provider's name or identifier; `bootmachine images` lists them.
-    image: Located<String>,
-    /// The size, by the provider's name or identifier; `bootmachine sizes` lists them.
-    size: Located<String>,
+    /// The image to boot, by the provider's name or identifier; `bootmachine images` lists them. Whether one is needed is the provider's to say.
+    image: Option<Located<String>>,
+    /// The size, by the provider's name or identifier; `bootmachine sizes` lists them. Whether one is needed is the provider's to say.
+    size: Option<Located<String>>,
     /// What the server is for; the configuration-management tool's configuration is assigned by it.
     #[schemars(with = "Option<Vec<String>>")]
     roles: Vec<Located<String>>,
@@ -52,9 +52,9 @@ pub struct Server {
     /// The name of its distro plugin. With a `/`, or ending in `.wasm`: the path of a component, relative to this file.
     pub distro: Located<String>,
     /// The image, by name or identifier.
-    pub image: Located<String>,
+    pub image: Option<Located<String>>,
     /// The size, by name or identifier.
-    pub size: Located<String>,
+    pub size: Option<Located<String>>,
     /// What the server is for.
     pub roles: Vec<Located<String>>,
     /// Further wishes to the provider: a JSON object.
@@ -91,8 +91,8 @@ impl ServerEntry {
         }
         let provider = section.string(r, "provider");
         let distro = section.required(r, "distro", "\"debian\"");
-        let image = section.required(r, "image", "\"debian-13\"");
-        let size = section.required(r, "size", "\"small\"");
+        let image = section.optional(r, "image", "\"debian-13\"");
+        let size = section.optional(r, "size", "\"small\"");
         let roles = section.strings(r, "roles");
         for role in &roles {
             if let Some(fault) = host_label_fault(role) {

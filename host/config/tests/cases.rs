@@ -258,10 +258,12 @@ fn summary(config: &Config) -> String {
     }
     for server in &config.servers {
         let roles: Vec<_> = server.roles.iter().map(|role| role.as_str()).collect();
+        let shown = |value: &Option<_>| value.as_ref().map_or("-".to_owned(), ToString::to_string);
+        let (image, size) = (shown(&server.image), shown(&server.size));
         writeln!(
             out,
             "server {} at {}: {} {} {}, roles {roles:?}, options {}",
-            server.name, server.provider, server.distro, server.image, server.size, server.options.value
+            server.name, server.provider, server.distro, image, size, server.options.value
         )
         .expect("a string takes all");
     }

@@ -13,7 +13,7 @@ use bootmachine_broker::ssh::{HostKeyPolicy, Identities, Jump, SshBroker, SshOpt
 use bootmachine_config::{Config, Diagnostic, SecretSource as ConfigSecret, Setting, SettingValue as ConfigValue};
 use bootmachine_plugin::cm_tool::{CmTool, User};
 use bootmachine_plugin::distro::Distro;
-use bootmachine_plugin::provider::Provider;
+use bootmachine_plugin::provider::{DeclaredServer, Provider};
 use bootmachine_plugin::reach::{Http, Listener};
 use bootmachine_plugin::settings::{Configured, Resolved, SecretSource, Surroundings, Value, resolve};
 use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
@@ -22,6 +22,7 @@ use sha2::Digest as _;
 
 use crate::event::{Event, Reporter};
 use crate::fleet::access::bind;
+use crate::labels;
 use crate::pins::Pins;
 pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
@@ -186,7 +187,7 @@ impl Fleet {
                 client,
                 secrets: bound.secrets,
             });
-            let provider_instance = Provider::new(plugin, bound.values, reach, listener)?;
+            let provider_instance = Provider::new(plugin, bound.values, declared(&config, &provider.name.value), reach, listener)?;
             providers.insert(provider.name.value.clone(), Arc::new(provider_instance));
         }
 
@@ -304,6 +305,24 @@ impl Fleet {
             })
             .collect()
     }
+}
+
+/// What the configuration says of the servers of one provider.
+fn declared(config: &Config, provider: &str) -> Vec<DeclaredServer> {
+    let text = |value: &Option<bootmachine_config::Located<String>>| value.as_ref().map(|value| value.value.clone());
+    let servers = config.servers.iter().filter(|server| server.provider.value == provider);
+    servers
+        .map(|server| DeclaredServer {
+            name: server.name.value.clone(),
+            image: text(&server.image),
+            size: text(&server.size),
+            options: server.options.value.to_string(),
+            labels: vec![
+                labels::label(labels::CLUSTER, &config.cluster.name.value),
+                labels::label(labels::SERVER, &server.name.value),
+            ],
+        })
+        .collect()
 }
 
 /// Of the paths and contents of a directory. What can not be read is left out here, and complained about when it is uploaded.

@@ -15,13 +15,14 @@ use crate::manifest::Kind;
 use crate::reach::{Http, Listener};
 
 pub use crate::bindings::provider_world::exports::bootmachine::plugin::provider::{
-    Address, AddressScope, Image, Server, ServerSpec, ServerState, Size,
+    Address, AddressScope, DeclaredServer, Image, Server, ServerSpec, ServerState, Size,
 };
 
 /// A provider as the operator configured it. Calls wait for one another: the instance does one thing at a time, in batches.
 pub struct Provider {
     plugin: Plugin,
     settings: Vec<SettingValue>,
+    servers: Vec<DeclaredServer>,
     http: Arc<dyn Http>,
     listener: Arc<dyn Listener>,
     connected: Mutex<Option<Connected>>,
@@ -60,15 +61,22 @@ macro_rules! call {
 }
 
 impl Provider {
-    /// Binds a plugin of kind provider to its settings and to what it may reach. Nothing is sent yet.
+    /// Binds a plugin of kind provider to its settings, to the servers that are declared of it, and to what it may reach. Nothing is sent yet.
     ///
     /// # Errors
     /// Where it is of another kind.
-    pub fn new(plugin: Plugin, settings: Vec<SettingValue>, http: Arc<dyn Http>, listener: Arc<dyn Listener>) -> Result<Self, PluginError> {
+    pub fn new(
+        plugin: Plugin,
+        settings: Vec<SettingValue>,
+        servers: Vec<DeclaredServer>,
+        http: Arc<dyn Http>,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Self, PluginError> {
         match plugin.linked() {
             Linked::Provider(_) => Ok(Self {
                 plugin,
                 settings,
+                servers,
                 http,
                 listener,
                 connected: Mutex::new(None),
@@ -96,7 +104,7 @@ impl Provider {
             let instance = pre.instantiate_async(&mut store).await?;
             let answer = instance
                 .bootmachine_plugin_provider()
-                .call_connect(&mut store, &self.settings)
+                .call_connect(&mut store, &self.settings, &self.servers)
                 .await?;
             Ok((instance, answer))
         })?;
@@ -255,6 +263,7 @@ fn cleaned(server: Server) -> Server {
                 value: printable_line(&label.value),
             })
             .collect(),
+        host_keys: server.host_keys.iter().map(|key| printable_line(key)).collect(),
         ..server
     }
 }

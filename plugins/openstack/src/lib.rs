@@ -17,7 +17,7 @@ pub mod pages;
 pub mod settings;
 
 use crate::compute::{actions, create, flavors, servers};
-use bootmachine_sdk::{Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
+use bootmachine_sdk::{DeclaredServer, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
 
 /// A login to one project in one region of one cloud.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Plugin for OpenStack {
 }
 
 impl Provider for OpenStack {
-    fn connect(settings: Settings) -> Result<Self> {
+    fn connect(settings: Settings, _: &[DeclaredServer]) -> Result<Self> {
         api::Session::open(settings::Settings::new(&settings)?).map(Self)
     }
 

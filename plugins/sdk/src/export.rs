@@ -95,9 +95,9 @@ fn connected<P: Provider, T>(call: impl FnOnce(&mut P) -> Result<T>) -> Result<T
 }
 
 impl<P: Provider> provider::Guest for Exported<P> {
-    fn connect(settings: Vec<imports::types::SettingValue>) -> Result<()> {
+    fn connect(settings: Vec<imports::types::SettingValue>, servers: Vec<provider::DeclaredServer>) -> Result<()> {
         start();
-        let provider = P::connect(settings.into())?;
+        let provider = P::connect(settings.into(), &servers)?;
         CONNECTED.set(Some(Box::new(provider)));
         Ok(())
     }

@@ -32,7 +32,7 @@ pub use cm_tool::{Cluster, CmTool, StarterFile, StateOutcome, StateReport, State
 pub use distro::{Distro, Preparation};
 pub use error::ResultExt;
 pub use manifest::{Manifest, Plugin};
-pub use provider::{Address, AddressScope, Image, Provider, Server, ServerSpec, ServerState, Size};
+pub use provider::{Address, AddressScope, DeclaredServer, Image, Provider, Server, ServerSpec, ServerState, Size};
 pub use settings::Settings;
 
 /// JSON, as the rest of the crate uses it.

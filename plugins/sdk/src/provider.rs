@@ -3,7 +3,7 @@
 use crate::bindings::provider::exports::bootmachine::plugin::provider as raw;
 use crate::{Error, Label, Plugin, Result, Settings};
 
-pub use raw::{Address, AddressScope, Image, Server, ServerSpec, ServerState, Size};
+pub use raw::{Address, AddressScope, DeclaredServer, Image, Server, ServerSpec, ServerState, Size};
 
 /// A place where servers come from: a cloud, a hypervisor, a rack. The value is what [`connect`](Self::connect) learnt; it lives as long as
 /// the instance.
@@ -11,8 +11,9 @@ pub use raw::{Address, AddressScope, Image, Server, ServerSpec, ServerState, Siz
 /// Nothing here waits: `create_servers` returns as soon as the servers are accepted, and the host asks `list_servers` until they run. Every
 /// function may be called again after a crash.
 pub trait Provider: Plugin + Sized + 'static {
-    /// Checks the settings, logs in, reads the catalogue. Called once for an instance, before anything else.
-    fn connect(settings: Settings) -> Result<Self>;
+    /// Checks the settings, logs in, reads the catalogue. Called once for an instance, before anything else. `servers` are those that the
+    /// configuration declares of this provider, for one that knows its servers from there alone.
+    fn connect(settings: Settings, servers: &[DeclaredServer]) -> Result<Self>;
 
     /// All servers that carry every one of these labels.
     fn list_servers(&mut self, labels: &[Label]) -> Result<Vec<Server>>;
@@ -53,6 +54,29 @@ impl Label {
             value: value.to_owned(),
         }
     }
+}
+
+impl ServerSpec {
+    /// The image, for a provider that makes servers from one.
+    ///
+    /// # Errors
+    /// Where the operator chose none.
+    pub fn required_image(&self) -> Result<&str> {
+        self.image.as_deref().ok_or_else(|| missing("image"))
+    }
+
+    /// The size, for a provider whose servers have one.
+    ///
+    /// # Errors
+    /// Where the operator chose none.
+    pub fn required_size(&self) -> Result<&str> {
+        self.size.as_deref().ok_or_else(|| missing("size"))
+    }
+}
+
+fn missing(key: &str) -> Error {
+    Error::invalid_setting(format!("it has no `{key}`, and this provider makes no server without one"))
+        .hint(format!("add `{key} = \"…\"` to its `[[servers]]`; `bootmachine {key}s` lists them"))
 }
 
 impl Server {

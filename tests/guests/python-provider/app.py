@@ -135,6 +135,9 @@ class Cloud:
 
 def find(items, what, wanted):
     """The identifier of the one item of this identifier or name."""
+    if wanted is None:
+        message = f"it has no `{what}`, and this provider makes no server without one"
+        raise failure(ErrorKind.INVALID_SETTING, message, f"add it to `[[servers]]`; `bootmachine {what}s` lists them")
     found = [item["id"] for item in items if wanted in (item["id"], item["name"])]
     if len(found) == 1:
         return found[0]
@@ -156,7 +159,7 @@ def server(raw):
     detail = f"{status}: {fault.strip()}" if fault else status
     labels = [Label(key, value) for key, value in (raw.get("metadata") or {}).items()]
     image, size = (raw.get("image") or {}).get("id"), (raw.get("flavor") or {}).get("original_name")
-    return Server(raw["id"], raw.get("name", ""), STATES.get(status, ServerState.UNKNOWN), detail, addresses, image, size, labels)
+    return Server(raw["id"], raw.get("name", ""), STATES.get(status, ServerState.UNKNOWN), detail, addresses, image, size, labels, [], False)
 
 
 CLOUD = None
@@ -185,7 +188,7 @@ class Plugin(exports.Plugin):
 
 class Provider(exports.Provider):
     @careful
-    def connect(self, settings):
+    def connect(self, settings, servers):
         global CLOUD
         CLOUD = Cloud({setting.name: setting.value for setting in settings})
 

@@ -79,8 +79,8 @@ impl Fleet {
             .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
         Ok(ServerSpec {
             name: name.to_owned(),
-            image: server.image.value.clone(),
-            size: server.size.value.clone(),
+            image: server.image.as_ref().map(|image| image.value.clone()),
+            size: server.size.as_ref().map(|size| size.value.clone()),
             token: token.to_owned(),
             labels,
             user_data,

@@ -29,8 +29,12 @@ impl Fleet {
         let os_release = login.session.run(read("cat", "/etc/os-release")).await?;
         let machine = login.session.run(read("uname", "-m")).await?;
         if os_release.status != 0 {
-            return Err(Problem::failed("it has no /etc/os-release, so nothing tells what it runs")
-                .with_hint("the image needs an os-release(5) file; `[[servers]] image` names another one"));
+            return Err(
+                Problem::failed("it has no /etc/os-release, so nothing tells what it runs").with_hint(match &config.image {
+                    Some(_) => "the image needs an os-release(5) file; `[[servers]] image` names another one",
+                    None => "the distributions that bootmachine knows have an os-release(5) file",
+                }),
+            );
         }
         let text = String::from_utf8_lossy(&os_release.stdout).into_owned();
         let architecture = String::from_utf8_lossy(&machine.stdout).trim().to_owned();
@@ -44,14 +48,18 @@ impl Fleet {
             .trim_matches(['"', '\'']);
         Err(Problem::new(
             ErrorKind::InvalidSetting,
-            format!(
-                "the image `{}` runs {runs}, and the configuration says `{}`",
-                config.image.value, config.distro.value
-            ),
+            match &config.image {
+                Some(image) => format!(
+                    "the image `{image}` runs {runs}, and the configuration says `{}`",
+                    config.distro.value
+                ),
+                None => format!("it runs {runs}, and the configuration says `{}`", config.distro.value),
+            },
         )
-        .with_hint(format!(
-            "change `distro` or `image` of `{name}`; `bootmachine images` lists the images"
-        )))
+        .with_hint(match &config.image {
+            Some(_) => format!("change `distro` or `image` of `{name}`; `bootmachine images` lists the images"),
+            None => format!("change `distro` of `{name}`; `bootmachine plugin list` shows the distributions"),
+        }))
     }
 
     /// Package index, upgrade, essentials, and a reboot where that asks for one.

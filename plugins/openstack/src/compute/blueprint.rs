@@ -127,7 +127,7 @@ fn look_up(
         names.dedup();
         names
     };
-    let images = distinct(specs.iter().map(|spec| spec.image.clone()).collect());
+    let images = distinct(specs.iter().filter_map(|spec| spec.image.clone()).collect());
     let checking = purpose == Purpose::Check;
     let keys = if checking {
         distinct(wishes().filter_map(|wish| wish.key_name.clone()).collect())
@@ -180,10 +180,11 @@ fn look_up(
 }
 
 fn blueprint(session: &Session, spec: &ServerSpec, options: &Options, found: &Found) -> Result<Blueprint, Error> {
-    let flavor = names::find("size", &spec.size, &found.flavors)?;
-    let image = match found.images.get(&spec.image) {
+    let (wanted, size) = (spec.required_image()?, spec.required_size()?);
+    let flavor = names::find("size", size, &found.flavors)?;
+    let image = match found.images.get(wanted) {
         Some(image) => image.clone()?,
-        None => return Err(Error::not_found(format!("there is no image `{}`", spec.image))),
+        None => return Err(Error::not_found(format!("there is no image `{wanted}`"))),
     };
     fits(&image, flavor, options.volume.as_ref())?;
     if let Some(key) = &options.key_name {

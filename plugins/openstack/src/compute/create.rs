@@ -47,5 +47,7 @@ fn accepted(spec: &ServerSpec, drawn: Blueprint, reply: Reply) -> Result<Server,
         image: Some(drawn.image),
         size: Some(drawn.size),
         labels: spec.labels.clone(),
+        host_keys: Vec::new(),
+        adopted: false,
     })
 }

@@ -90,6 +90,8 @@ impl Instance {
                 .or_else(|| self.flavor["id"].as_str())
                 .map(str::to_owned),
             labels: self.labels(),
+            host_keys: Vec::new(),
+            adopted: false,
         }
     }
 

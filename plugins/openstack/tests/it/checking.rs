@@ -42,6 +42,16 @@ fn the_batch_shares_the_limits() {
 }
 
 #[test]
+fn neither_image_nor_size() {
+    let mut imageless = sized("a", "m1.small");
+    imageless.image = None;
+    let mut sizeless = sized("b", "m1.small");
+    sizeless.size = None;
+    let some = json!({ "maxTotalInstances": -1, "maxTotalCores": -1, "maxTotalRAMSize": -1 });
+    insta::assert_snapshot!(check(&[imageless, sizeless, sized("c", "m1.small")], [limits(some)]));
+}
+
+#[test]
 fn memory_is_limited_too() {
     let some = json!({ "maxTotalInstances": -1, "maxTotalCores": -1, "maxTotalRAMSize": 9000, "totalRAMUsed": 4096 });
     insta::assert_snapshot!(check(&[sized("a", "m1.large")], [limits(some)]));

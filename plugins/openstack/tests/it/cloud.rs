@@ -70,7 +70,7 @@ pub fn login() -> Vec<Step> {
 /// A plugin that is logged in.
 pub fn connected(more: &[(&'static str, &'static str)]) -> OpenStack {
     let service = Service::scripted(login());
-    let plugin = OpenStack::connect(settings(more)).expect("the played cloud lets it in");
+    let plugin = OpenStack::connect(settings(more), &[]).expect("the played cloud lets it in");
     drop(service);
     plugin
 }
@@ -78,8 +78,8 @@ pub fn connected(more: &[(&'static str, &'static str)]) -> OpenStack {
 pub fn spec(name: &str, image: &str, size: &str, options: &Value) -> ServerSpec {
     ServerSpec {
         name: name.to_owned(),
-        image: image.to_owned(),
-        size: size.to_owned(),
+        image: Some(image.to_owned()),
+        size: Some(size.to_owned()),
         token: format!("token-{name}"),
         labels: vec![Label::new("bootmachine-cluster", "lab"), Label::new("bootmachine-server", name)],
         user_data: b"#cloud-config\n".to_vec(),

@@ -34,7 +34,7 @@ fn every_call_survives_every_body() {
     for status in [200, 201, 204, 300, 400, 401, 403, 404, 409, 413, 429, 500, 503, 599] {
         for body in bodies() {
             let service = answering(status, body);
-            let refused = OpenStack::connect(settings(&[])).err();
+            let refused = OpenStack::connect(settings(&[]), &[]).err();
             assert!(refused.is_some(), "connected to {status} {body}");
             drop(service);
 
@@ -96,7 +96,7 @@ fn a_login_without_token() {
     let (_, mut answer) = login().remove(0);
     answer.headers.clear();
     let _service = Service::scripted([("POST https://cloud.test/identity/v3/auth/tokens", answer)]);
-    insta::assert_snapshot!(OpenStack::connect(settings(&[])).unwrap_err().message);
+    insta::assert_snapshot!(OpenStack::connect(settings(&[]), &[]).unwrap_err().message);
 }
 
 /// A proxy's page is no message: it is cut.

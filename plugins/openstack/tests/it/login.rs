@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 fn connect(script: Vec<crate::cloud::Step>, settings: Settings) -> String {
     let service = Service::scripted(script);
-    let outcome = show(&OpenStack::connect(settings).map(|_| ()), |()| "connected".to_owned());
+    let outcome = show(&OpenStack::connect(settings, &[]).map(|_| ()), |()| "connected".to_owned());
     told(service, &outcome)
 }
 
@@ -93,7 +93,11 @@ fn by_rackspace_api_key() {
         ),
     ];
     let service = Service::scripted(script);
-    let mut plugin = OpenStack::connect(rackspace_settings(&[("auth-type", "rackspace_apikey"), ("region-name", "DFW")])).unwrap();
+    let mut plugin = OpenStack::connect(
+        rackspace_settings(&[("auth-type", "rackspace_apikey"), ("region-name", "DFW")]),
+        &[],
+    )
+    .unwrap();
     let outcome = show_servers(&plugin.list_servers(&[]));
     insta::assert_snapshot!(told(service, &outcome));
 }
@@ -218,7 +222,7 @@ fn token_and_microversion_travel_in_headers() {
             _ => ok(json!({ "servers": [] })),
         })
     });
-    OpenStack::connect(settings(&[])).unwrap().list_servers(&[]).unwrap();
+    OpenStack::connect(settings(&[]), &[]).unwrap().list_servers(&[]).unwrap();
     let seen = seen.borrow();
     assert_eq!(seen[0].captures[0].location, SecretLocation::Header("x-subject-token".to_owned()));
     assert_eq!(seen[0].idempotent, Some(true));
@@ -255,7 +259,7 @@ fn an_expired_token_is_renewed_once() {
         ("GET https://cloud.test/compute/v2.1/servers/detail", ok(json!({ "servers": [] }))),
     ]);
     let service = Service::scripted(script);
-    let mut plugin = OpenStack::connect(settings(&[])).unwrap();
+    let mut plugin = OpenStack::connect(settings(&[]), &[]).unwrap();
     assert_eq!(plugin.list_servers(&[]), Ok(Vec::new()));
     service.finish();
 

@@ -3,7 +3,9 @@
 
 use bootmachine_sdk::http::{Method, Request};
 use bootmachine_sdk::manifest::Setting;
-use bootmachine_sdk::{Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size, serde_json};
+use bootmachine_sdk::{
+    DeclaredServer, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size, serde_json,
+};
 
 struct Greedy;
 
@@ -58,7 +60,7 @@ fn send(wish: &Wish) -> Result<String> {
 }
 
 impl Provider for Greedy {
-    fn connect(_: Settings) -> Result<Self> {
+    fn connect(_: Settings, _: &[DeclaredServer]) -> Result<Self> {
         Ok(Self)
     }
 

@@ -2,7 +2,8 @@
 
 use bootmachine_sdk::http::{Request, send_all};
 use bootmachine_sdk::{
-    Address, AddressScope, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState, Settings, Size, log,
+    Address, AddressScope, DeclaredServer, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState,
+    Settings, Size, log,
 };
 
 struct Hog {
@@ -91,11 +92,13 @@ fn server(id: &str, name: &str) -> Server {
         image: Some(NASTY.to_owned()),
         size: Some(NASTY.to_owned()),
         labels: vec![Label::new(NASTY, NASTY)],
+        host_keys: vec![NASTY.to_owned()],
+        adopted: false,
     }
 }
 
 impl Provider for Hog {
-    fn connect(_: Settings) -> Result<Self> {
+    fn connect(_: Settings, _: &[DeclaredServer]) -> Result<Self> {
         log::info!("connected");
         Ok(Self { calls: 0, nameless: false })
     }

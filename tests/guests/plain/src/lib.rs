@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 
-use bootmachine_sdk::{Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
+use bootmachine_sdk::{DeclaredServer, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
 
 struct Plain;
 
@@ -15,7 +15,7 @@ impl Plugin for Plain {
 }
 
 impl Provider for Plain {
-    fn connect(_: Settings) -> Result<Self> {
+    fn connect(_: Settings, _: &[DeclaredServer]) -> Result<Self> {
         println!("this goes nowhere");
         Ok(Self)
     }

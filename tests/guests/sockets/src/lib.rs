@@ -1,6 +1,6 @@
 //! Would open connections of its own: it imports WASI's sockets, as the standard library of most languages does once a program connects.
 
-use bootmachine_sdk::{Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
+use bootmachine_sdk::{DeclaredServer, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, Settings, Size};
 
 #[allow(unsafe_code, missing_docs, clippy::pedantic, reason = "generated")]
 mod wasi {
@@ -33,7 +33,7 @@ impl Plugin for Sockets {
 }
 
 impl Provider for Sockets {
-    fn connect(_: Settings) -> Result<Self> {
+    fn connect(_: Settings, _: &[DeclaredServer]) -> Result<Self> {
         drop(wasi::wasi::sockets::instance_network::instance_network());
         Ok(Self)
     }

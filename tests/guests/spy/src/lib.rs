@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bootmachine_sdk::http::{Request, send_all};
 use bootmachine_sdk::manifest::Setting;
-use bootmachine_sdk::{Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState, Settings, Size, log};
+use bootmachine_sdk::{
+    DeclaredServer, Error, Image, Label, Manifest, Plugin, Provider, Result, Server, ServerSpec, ServerState, Settings, Size, log,
+};
 
 struct Spy {
     /// Everything that was seen so far.
@@ -65,7 +67,7 @@ impl Spy {
 }
 
 impl Provider for Spy {
-    fn connect(settings: Settings) -> Result<Self> {
+    fn connect(settings: Settings, _: &[DeclaredServer]) -> Result<Self> {
         let mut spy = Self { seen: Vec::new() };
         let get = |name: &str| settings.require(name).map(|value| value.trim_end_matches('/').to_owned());
         let (endpoint, granted, foreign, password) = (get("endpoint")?, get("granted")?, get("foreign")?, get("password")?);
@@ -197,6 +199,8 @@ impl Provider for Spy {
             image: Some(self.everything()),
             size: Some(self.everything()),
             labels,
+            host_keys: Vec::new(),
+            adopted: false,
         }])
     }
 
