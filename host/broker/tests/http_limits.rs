@@ -204,7 +204,7 @@ async fn urls_with_user_names_fragments_and_other_schemes_are_refused() {
     for (url, message) in [
         (
             "https://user:word@example.com/",
-            "`…@example.com/` is no origin: a user name or password stands in it; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`",
+            "`…@example.com/` is no origin: a user name or password stands in it; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`, or `unix:` and the path of a socket",
         ),
         (
             "https://example.com/#x",
@@ -212,7 +212,7 @@ async fn urls_with_user_names_fragments_and_other_schemes_are_refused() {
         ),
         (
             "file:///etc/passwd",
-            "`file:///etc/passwd` is no origin: the scheme is neither `http` nor `https`; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`",
+            "`file:///etc/passwd` is no origin: the scheme is neither `http` nor `https`; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`, or `unix:` and the path of a socket",
         ),
         ("/relative", "the URL of the request makes no sense: relative URL without a base"),
     ] {

@@ -33,6 +33,45 @@ fn origins_have_one_spelling() {
 }
 
 #[test]
+fn sockets_are_origins_of_their_own() {
+    for written in ["unix:/run/d.socket", "unix:///run/d.socket"] {
+        assert_eq!(origin(written).to_string(), "unix:/run/d.socket");
+        assert_eq!(pattern(written).to_string(), "unix:/run/d.socket");
+        assert_eq!(Origin::of_setting(written), Ok(origin(written)));
+    }
+    let strange = origin("unix:/srv/a b/é%2F.socket");
+    let url = format!("{}/1.0?x=1", strange.base_url());
+    assert_eq!(url, "http+unix://%2Fsrv%2Fa%20b%2F%C3%A9%252F.socket/1.0?x=1");
+    assert_eq!(Origin::of(&Url::parse(&url).expect("a URL")), Ok(strange));
+
+    assert!(pattern("unix:/run/d.socket").matches(&origin("unix:/run/d.socket")));
+    for other in ["http://*:*", "https://*:*", "http://localhost", "unix:/run/e.socket", "unix:/run"] {
+        assert!(!pattern(other).matches(&origin("unix:/run/d.socket")), "{other}");
+    }
+    assert!(!pattern("unix:/run/d.socket").matches(&origin("http://localhost")));
+    for wrong in [
+        "unix:",
+        "unix:/",
+        "unix:run/d.socket",
+        "unix:/run/../d.socket",
+        "unix:/run//d.socket",
+        "unix:/run/d\n.socket",
+        "unix:/run/",
+    ] {
+        assert!(wrong.parse::<Origin>().is_err(), "{wrong:?}");
+        assert!(wrong.parse::<OriginPattern>().is_err(), "{wrong:?}");
+    }
+    for wrong in [
+        "http+unix://%2Frun%2F..%2Fd/x",
+        "http+unix://run/x",
+        "http+unix://a@%2Frun%2Fd/x",
+        "http+unix:///x",
+    ] {
+        assert!(Url::parse(wrong).is_ok_and(|url| Origin::of(&url).is_err()), "{wrong}");
+    }
+}
+
+#[test]
 fn what_is_no_origin_teaches_the_format() {
     let errors: Vec<String> = [
         "example.com",
@@ -61,7 +100,7 @@ fn what_is_no_origin_teaches_the_format() {
     insta::assert_snapshot!(errors.join("\n"));
     assert_eq!(
         "https://*.example.com".parse::<Origin>().expect_err("no wildcard").to_string(),
-        "`https://*.example.com` is no origin: `*` may only be the whole host, its first label or the port; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`"
+        "`https://*.example.com` is no origin: `*` may only be the whole host, its first label or the port; write `scheme://host[:port]`, as in `https://cloud.example.com:5000`, or `unix:` and the path of a socket"
     );
 }
 
@@ -140,8 +179,8 @@ fn both_sides_are_needed() {
         grants.grant(pattern("https://*:*")).expect_err("too wide").to_string(),
         "`https://*:*` grants every host there is; name the hosts"
     );
-    assert!(grants.names_host(origin("https://a.example.com").host()));
-    assert!(!grants.names_host(origin("https://b.example.com").host()));
+    assert!(grants.names_host(origin("https://a.example.com").host().expect("a host")));
+    assert!(!grants.names_host(origin("https://b.example.com").host().expect("a host")));
 }
 
 fn host() -> impl Strategy<Value = String> {
@@ -189,7 +228,7 @@ proptest! {
     fn a_wildcard_never_leaves_its_domain(url in "https://[a-z.@:/\\\\?#%0-9-]{1,30}") {
         let wildcard = "https://*.example.com:*".parse::<OriginPattern>().expect("a pattern");
         if let Ok(origin) = Url::parse(&url).map_err(|_| ()).and_then(|url| Origin::of(&url).map_err(|_| ())) {
-            prop_assert_eq!(wildcard.matches(&origin), origin.host().to_string().ends_with(".example.com") && origin.host().to_string() != ".example.com");
+            prop_assert_eq!(wildcard.matches(&origin), origin.host().is_some_and(|host| host.to_string().ends_with(".example.com") && host.to_string() != ".example.com"));
         }
     }
 }

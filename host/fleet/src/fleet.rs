@@ -180,6 +180,7 @@ impl Fleet {
                 actor: plugin.actor(),
                 grants: Arc::new(bound.grants),
                 secrets: Arc::clone(&bound.secrets),
+                tls: bound.tls,
                 secret_headers: plugin.manifest().secret_headers.clone(),
                 on_wait: Some(Arc::new(move |text: &str| waits.step(text))),
             })?;

@@ -51,6 +51,9 @@ pub enum Format {
     Boolean,
     Choice(Vec<String>),
     Json,
+    ServerCertificate,
+    ClientCertificate,
+    ClientKey,
 }
 
 /// The format of a file that other tools keep.
@@ -62,6 +65,7 @@ pub enum FileFormat {
     Toml,
     Ini,
     Json,
+    Text,
 }
 
 /// Where a setting's value is looked for when the configuration has none.
@@ -155,6 +159,9 @@ macro_rules! from_world {
                             wit::SettingFormat::Boolean => Format::Boolean,
                             wit::SettingFormat::Choice(words) => Format::Choice(words),
                             wit::SettingFormat::Json => Format::Json,
+                            wit::SettingFormat::ServerCertificate => Format::ServerCertificate,
+                            wit::SettingFormat::ClientCertificate => Format::ClientCertificate,
+                            wit::SettingFormat::ClientKey => Format::ClientKey,
                         },
                         required: setting.required,
                         secret: setting.secret,
@@ -171,6 +178,7 @@ macro_rules! from_world {
                                         wit::FileFormat::Toml => FileFormat::Toml,
                                         wit::FileFormat::Ini => FileFormat::Ini,
                                         wit::FileFormat::Json => FileFormat::Json,
+                                        wit::FileFormat::Text => FileFormat::Text,
                                     },
                                     paths: file.paths,
                                     pointer: file.pointer,
@@ -215,10 +223,30 @@ impl Manifest {
             if !names.insert(&setting.name) {
                 return Err(format!("the setting `{}` is declared twice", setting.name));
             }
+            if setting.format == Format::ClientKey && !setting.secret {
+                return Err(format!(
+                    "the setting `{}` is a private key and is not declared as secret",
+                    setting.name
+                ));
+            }
             if matches!(setting.name.as_str(), "plugin" | "allow" | "tool" | "configuration" | "attempts") {
                 return Err(format!(
                     "the setting `{}` has a name that `bootmachine.toml` uses itself",
                     setting.name
+                ));
+            }
+        }
+        for format in [Format::ServerCertificate, Format::ClientCertificate, Format::ClientKey] {
+            let those: Vec<&str> = self
+                .settings
+                .iter()
+                .filter(|setting| setting.format == format)
+                .map(|setting| setting.name.as_str())
+                .collect();
+            if those.len() > 1 {
+                return Err(format!(
+                    "`{}` are for one and the same thing: one of them is enough",
+                    those.join("` and `")
                 ));
             }
         }

@@ -125,6 +125,24 @@ impl Setting {
         }
     }
 
+    /// Whom the host takes for the server, in the place of the system's certificate authorities.
+    pub fn server_certificate(name: &str, summary: &str) -> Self {
+        Self::new(name, SettingFormat::ServerCertificate, summary)
+    }
+
+    /// The certificate that the host shows to servers. Goes with [`Setting::client_key`].
+    pub fn client_certificate(name: &str, summary: &str) -> Self {
+        Self::new(name, SettingFormat::ClientCertificate, summary)
+    }
+
+    /// The private key of the client certificate. What the plugin is handed for it can not be sent anywhere.
+    pub fn client_key(name: &str, summary: &str) -> Self {
+        Self {
+            secret: true,
+            ..Self::new(name, SettingFormat::ClientKey, summary)
+        }
+    }
+
     /// The operator must give it.
     pub fn required(mut self) -> Self {
         self.required = true;
@@ -147,6 +165,11 @@ impl Setting {
     pub fn env(mut self, variable: &str) -> Self {
         self.sources.push(SettingSource::Env(variable.to_owned()));
         self
+    }
+
+    /// A file that is the value as a whole: the first of `paths` that exists.
+    pub fn whole_file(self, paths: &[&str]) -> Self {
+        self.file(FileFormat::Text, paths, "")
     }
 
     /// A file in which operators keep it already: the first of `paths` that exists, and a JSON pointer into it.

@@ -1,15 +1,14 @@
 //! What all plugins share: trusted certificates, limits and counts for each origin, the audit log.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::client::{HttpClient, Policy};
 use super::limiter::Limiter;
 use super::options::HttpOptions;
 use super::resolve::CheckedResolver;
+use super::tls::{self, Tls};
 use crate::audit::Audit;
 use crate::origin::Origin;
 use crate::{BrokerError, ErrorKind};
@@ -23,7 +22,7 @@ pub struct HttpBroker {
 pub(super) struct Shared {
     pub(super) options: HttpOptions,
     pub(super) audit: Arc<Audit>,
-    tls: rustls::ClientConfig,
+    roots: Arc<rustls::RootCertStore>,
     origins: Mutex<BTreeMap<Origin, Traffic>>,
 }
 
@@ -47,12 +46,12 @@ pub struct OriginStatistics {
 impl HttpBroker {
     /// Reads the trusted certificates.
     pub fn new(options: HttpOptions, audit: Arc<Audit>) -> Result<Self, BrokerError> {
-        let tls = tls(&options)?;
+        let roots = Arc::new(tls::system_roots(options.ca_file.as_deref())?);
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
                 audit,
-                tls,
+                roots,
                 origins: Mutex::default(),
             }),
         })
@@ -67,22 +66,17 @@ impl HttpBroker {
             grants: Arc::clone(&policy.grants),
             proxy: proxy_host,
         };
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.shared.tls.clone())
-            .dns_resolver(resolver.clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(options.connect_timeout)
-            .user_agent(&options.user_agent);
+        let mut builder = self
+            .shared
+            .builder()
+            .tls_backend_preconfigured(tls::client_config(&self.shared.roots, &policy.tls)?)
+            .dns_resolver(resolver.clone());
         if let Some(proxy) = &options.proxy {
             let proxy = reqwest::Proxy::all(proxy.clone())
                 .map_err(|error| invalid(format!("the proxy can not be used: {}", error.without_url())))?;
             builder = builder.proxy(proxy);
         }
-        let http = builder
-            .build()
-            .map_err(|error| BrokerError::new(ErrorKind::Failed, format!("no HTTP client can be made: {error}")))?;
+        let http = built(builder)?;
         Ok(HttpClient::new(Arc::clone(&self.shared), http, resolver, policy))
     }
 
@@ -102,6 +96,30 @@ impl HttpBroker {
 }
 
 impl Shared {
+    /// What holds for every connection.
+    fn builder(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(self.options.connect_timeout)
+            .user_agent(&self.options.user_agent)
+    }
+
+    /// A client whose requests all go to this socket.
+    pub(super) fn socket_client(&self, path: &Path) -> Result<reqwest::Client, BrokerError> {
+        #[cfg(unix)]
+        {
+            // No TLS is spoken there; without a configuration reqwest would look for one.
+            let tls = tls::client_config(&self.roots, &Tls::default())?;
+            built(self.builder().tls_backend_preconfigured(tls).unix_socket(path))
+        }
+        #[cfg(not(unix))]
+        {
+            Err(invalid(format!("`unix:{}`: this system has no such sockets", path.display())))
+        }
+    }
+
     /// The limit that all requests to this origin share.
     pub(super) fn limiter(&self, origin: &Origin) -> Arc<Limiter> {
         self.with(origin, |traffic| Arc::clone(&traffic.limiter))
@@ -127,37 +145,10 @@ impl Shared {
     }
 }
 
-/// The system's certificates (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and the operator's own. None at all is no error here: plain
-/// HTTP on loopback needs none, and a TLS connection will say what is missing.
-fn tls(options: &HttpOptions) -> Result<rustls::ClientConfig, BrokerError> {
-    let mut roots = rustls::RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::warn!(%error, "some of the system's certificates can not be read");
-    }
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = &options.ca_file {
-        let unreadable =
-            |error: &dyn std::fmt::Display| invalid(format!("the certificates in `{}` can not be read: {error}", path.display()));
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-        let before = roots.len();
-        for certificate in certificates {
-            roots
-                .add(certificate.map_err(|error| unreadable(&error))?)
-                .map_err(|error| unreadable(&error))?;
-        }
-        if roots.len() == before {
-            return Err(unreadable(&"there is none in it"));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| BrokerError::new(ErrorKind::Failed, format!("TLS can not be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BrokerError> {
+    builder
+        .build()
+        .map_err(|error| BrokerError::new(ErrorKind::Failed, format!("no HTTP client can be made: {error}")))
 }
 
 fn invalid(message: String) -> BrokerError {

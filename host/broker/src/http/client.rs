@@ -1,6 +1,7 @@
 //! One plugin's way to the network: check, inject, send, try again, capture, scrub, and an audit line for each try.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -13,9 +14,11 @@ use super::failure::{Failure, seconds};
 use super::limiter::Limiter;
 use super::prepare::{Destination, Prepared};
 use super::resolve::CheckedResolver;
+use super::tls::Tls;
 use super::{Request, Response, capture};
 use crate::audit::{Actor, Entry};
 use crate::grants::Grants;
+use crate::origin::Origin;
 use crate::secrets::SecretTable;
 use crate::{BrokerError, ErrorKind};
 
@@ -34,6 +37,8 @@ pub struct Policy {
     pub grants: Arc<Grants>,
     /// What it may send without seeing it.
     pub secrets: Arc<SecretTable>,
+    /// Whom it talks to over TLS, and who it is there.
+    pub tls: Tls,
     /// The manifest's `secret-headers`.
     pub secret_headers: Vec<String>,
     /// Told when a request has to wait: `rate limited by https://…, waiting 12 s`.
@@ -49,6 +54,8 @@ pub struct HttpClient {
 struct Inner {
     shared: Arc<Shared>,
     http: reqwest::Client,
+    /// Those that were asked for so far.
+    sockets: Mutex<BTreeMap<Origin, reqwest::Client>>,
     resolver: CheckedResolver,
     policy: Policy,
 }
@@ -59,6 +66,7 @@ impl HttpClient {
             inner: Arc::new(Inner {
                 shared,
                 http,
+                sockets: Mutex::default(),
                 resolver,
                 policy,
             }),
@@ -104,6 +112,7 @@ impl Inner {
 
     async fn tries(&self, act: &str, prepared: &Prepared, allowance: &Allowance) -> Result<Response, BrokerError> {
         let options = &self.shared.options;
+        let http = self.http_for(&prepared.origin)?;
         let limiter = self.shared.limiter(&prepared.origin);
         let mut delays = ExponentialBuilder::new()
             .with_min_delay(options.base_delay)
@@ -126,7 +135,7 @@ impl Inner {
                 begun: Instant::now(),
                 done: false,
             };
-            let outcome = exchange(&self.http, prepared, prepared.timeout.min(left), options, allowance).await;
+            let outcome = exchange(&http, prepared, prepared.timeout.min(left), options, allowance).await;
             trace.finish(
                 &outcome
                     .as_ref()
@@ -163,6 +172,20 @@ impl Inner {
             tokio::time::sleep(wait).await;
             slot = limiter.enter().await;
         }
+    }
+
+    /// The connections that lead there.
+    fn http_for(&self, origin: &Origin) -> Result<reqwest::Client, BrokerError> {
+        let Some(path) = origin.socket() else {
+            return Ok(self.http.clone());
+        };
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = sockets.get(origin) {
+            return Ok(client.clone());
+        }
+        let client = self.shared.socket_client(path)?;
+        sockets.insert(origin.clone(), client.clone());
+        Ok(client)
     }
 
     /// Waits while the service asks for silence, if there is time for it.

@@ -1,9 +1,13 @@
 //! Why there is no response, in words for the operator.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
+use rustls::{AlertDescription, CertificateError};
+
 use super::address::AddressRefused;
+use super::tls::NotTheOne;
 use crate::origin::Origin;
 use crate::{BrokerError, ErrorKind};
 
@@ -49,18 +53,18 @@ impl Failure {
         if let Some(tls) = find::<rustls::Error>(error)
             && !matches!(tls, rustls::Error::PeerMisbehaved(_))
         {
-            let error = BrokerError::new(ErrorKind::Failed, format!("the TLS connection to {origin} failed: {cause}"));
-            let error = match tls {
-                rustls::Error::InvalidCertificate(_) => error
-                    .with_hint("if the certificate is from a CA of your own, add that to the system's or name its file in SSL_CERT_FILE"),
-                rustls::Error::InvalidMessage(_) => error.with_hint("does this port speak TLS? try `http://` instead of `https://`"),
-                _ => error,
-            };
+            let error = of_tls(origin, tls, &cause);
             return Self {
                 error,
                 transient: false,
                 may_have_arrived: false,
             };
+        }
+        if let Some(path) = origin.socket()
+            && error.is_connect()
+            && let Some(failure) = Self::of_socket(path, origin, error)
+        {
+            return failure;
         }
         let unavailable = |message: String| BrokerError::new(ErrorKind::Unavailable, message);
         if error.is_builder() {
@@ -71,7 +75,8 @@ impl Failure {
                 may_have_arrived: false,
             }
         } else if error.is_dns() {
-            let error = unavailable(format!("the name `{}` can not be resolved: {cause}", origin.host()));
+            let name = origin.host().map(ToString::to_string).unwrap_or_default();
+            let error = unavailable(format!("the name `{name}` can not be resolved: {cause}"));
             Self {
                 error,
                 transient: true,
@@ -95,6 +100,29 @@ impl Failure {
         }
     }
 
+    /// A socket that is not there, or not for us: waiting does not help.
+    fn of_socket(path: &Path, origin: &Origin, error: &reqwest::Error) -> Option<Self> {
+        let kind = causes(error)
+            .find_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .map(std::io::Error::kind)?;
+        let message = format!("{origin} can not be reached: {}", innermost(error));
+        let error = match kind {
+            std::io::ErrorKind::PermissionDenied => BrokerError::new(ErrorKind::PermissionDenied, message).with_hint(format!(
+                "`ls -l {}` shows which group may use it; you must be in it, and logged in anew since",
+                path.display()
+            )),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                BrokerError::new(ErrorKind::NotFound, message).with_hint("is the daemon installed and running, and is this its socket?")
+            }
+            _ => return None,
+        };
+        Some(Self {
+            error,
+            transient: false,
+            may_have_arrived: false,
+        })
+    }
+
     /// The error as the plugin sees it.
     pub(super) fn into_error(self, act: &str, idempotent: bool, tries: usize) -> BrokerError {
         let mut error = self.error;
@@ -105,6 +133,39 @@ impl Failure {
             error.message.push_str(&format!("; `{act}` may have been carried out all the same"));
         }
         error
+    }
+}
+
+/// A TLS connection that was not made. Another try would be no different.
+fn of_tls(origin: &Origin, error: &rustls::Error, cause: &str) -> BrokerError {
+    let failed = |cause: &str| BrokerError::new(ErrorKind::Failed, format!("the TLS connection to {origin} failed: {cause}"));
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) if other.0.is::<NotTheOne>() => BrokerError::new(
+            ErrorKind::Failed,
+            format!("{origin} is not the expected server: {}", other.0),
+        )
+        .with_hint(
+            "compare the fingerprint on the server itself: unless it was installed anew, somebody is in between; the plugin's setting for \
+                 the server's certificate says which one is expected",
+        ),
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => failed(
+            "its certificate was issued by nobody who is trusted here",
+        )
+        .with_hint(
+            "if it is from a CA of your own, add that to the system's, or name its file in BOOTMACHINE_CA_FILE or in the plugin's setting \
+                 for the server's certificate",
+        ),
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            failed("its certificate has expired").with_hint("unless this computer's clock is wrong, the server needs a new one")
+        }
+        rustls::Error::InvalidCertificate(_) => failed(cause.strip_prefix("invalid peer certificate: ").unwrap_or(cause)),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            let message = format!("{origin} wants to see a client certificate");
+            BrokerError::new(ErrorKind::Unauthenticated, message)
+                .with_hint("`bootmachine plugin show` says which settings of the plugin are for one")
+        }
+        rustls::Error::InvalidMessage(_) => failed(cause).with_hint("does this port speak TLS? try `http://` instead of `https://`"),
+        _ => failed(cause),
     }
 }
 

@@ -14,11 +14,13 @@ mod options;
 mod prepare;
 mod resolve;
 mod sign;
+mod tls;
 
 pub use broker::{HttpBroker, OriginStatistics};
 pub use client::{HttpClient, OnWait, Policy};
 pub use options::HttpOptions;
 pub use resolve::{NameResolver, SystemResolver};
+pub use tls::{ClientIdentity, ServerTrust, Tls};
 
 /// A request as a plugin makes it. Mirrors `request` of `wit/http.wit`, where each field is documented.
 #[derive(Clone, Debug)]

@@ -74,15 +74,30 @@ impl Destination {
                 "the URL of the request to {origin} has a fragment, which is never sent"
             )));
         }
+        if origin.socket().is_some() && url.path().contains('\\') {
+            return Err(fail(format!("the URL of the request to {origin} has a `\\` in its path")));
+        }
         Ok(Self { url, origin })
+    }
+
+    /// The URL as the request carries it. Over a socket the host means nothing; servers want one all the same.
+    fn into_wire(self) -> Result<(Url, Origin), BrokerError> {
+        let Self { mut url, origin } = self;
+        if origin.socket().is_some() {
+            let mut wire = Url::parse("http://localhost/").map_err(|error| failed(error.to_string()))?;
+            wire.set_path(url.path());
+            wire.set_query(url.query());
+            url = wire;
+        }
+        Ok((url, origin))
     }
 
     /// Whether the plugin may talk to it, and the host connect to it.
     pub(super) fn check(&self, policy: &Policy, resolver: &CheckedResolver) -> Result<(), BrokerError> {
         policy.grants.check(&self.origin)?;
-        resolver
-            .check_literal(self.origin.host())
-            .map_err(|refused| refused_address(&refused))?;
+        if let Some(host) = self.origin.host() {
+            resolver.check_literal(host).map_err(|refused| refused_address(&refused))?;
+        }
         if SecretTable::mentions_reference(self.url.path().as_bytes())
             || SecretTable::mentions_reference(self.origin.to_string().as_bytes())
         {
@@ -98,7 +113,7 @@ impl Destination {
 impl Prepared {
     /// Fills in secrets. The destination was checked.
     pub(super) fn new(destination: Destination, request: Request, policy: &Policy, options: &HttpOptions) -> Result<Self, BrokerError> {
-        let Destination { mut url, origin } = destination;
+        let (mut url, origin) = destination.into_wire()?;
         let secrets = &policy.secrets;
         let bindings = request.captures.iter().map(binding).collect::<Result<_, _>>()?;
         let headers = headers(&request.headers, secrets, &origin)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bootmachine_broker::audit::{Actor, Audit};
 use bootmachine_broker::grants::Grants;
-use bootmachine_broker::http::{HttpBroker, HttpClient, HttpOptions, NameResolver, Policy, Request};
+use bootmachine_broker::http::{HttpBroker, HttpClient, HttpOptions, NameResolver, Policy, Request, Tls};
 use bootmachine_broker::origin::{Origin, OriginPattern};
 use bootmachine_broker::secrets::SecretTable;
 
@@ -87,6 +87,10 @@ pub fn grants(granted: &[&str]) -> Grants {
 }
 
 pub fn world_with(options: HttpOptions, grants: Grants, secret_headers: &[&str]) -> World {
+    world_over(Tls::default(), options, grants, secret_headers)
+}
+
+pub fn world_over(tls: Tls, options: HttpOptions, grants: Grants, secret_headers: &[&str]) -> World {
     let directory = tempfile::tempdir().expect("a directory");
     let audit_path = directory.path().join("audit.jsonl");
     let broker = HttpBroker::new(options, Arc::new(Audit::append_to(&audit_path).expect("a file"))).expect("a broker");
@@ -101,6 +105,7 @@ pub fn world_with(options: HttpOptions, grants: Grants, secret_headers: &[&str])
         },
         grants: Arc::new(grants),
         secrets: Arc::clone(&secrets),
+        tls,
         secret_headers: secret_headers.iter().map(|name| (*name).to_owned()).collect(),
         on_wait: Some(Arc::new(move |text: &str| heard.lock().expect("unpoisoned").push(text.to_owned()))),
     };

@@ -193,6 +193,9 @@ fn format_words(format: &Format) -> String {
     match format {
         Format::Text => "text".into(),
         Format::Url => "URL".into(),
+        Format::ServerCertificate => "a PEM file, or sha256:FINGERPRINT".into(),
+        Format::ClientCertificate => "a PEM file".into(),
+        Format::ClientKey => "a private key in PEM".into(),
         Format::Integer => "whole number".into(),
         Format::Boolean => "true or false".into(),
         Format::Choice(words) => words
@@ -231,7 +234,7 @@ fn sources(sources: &[Source]) -> Vec<String> {
             if files.is_empty() {
                 word
             } else {
-                format!("{} {word}", files.join(" or "))
+                format!("{} {word}", files.join(" or ")).trim_end().to_owned()
             }
         })
         .collect()

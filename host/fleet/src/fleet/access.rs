@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bootmachine_broker::ErrorKind;
 use bootmachine_broker::grants::Grants;
+use bootmachine_broker::http::{ClientIdentity, ServerTrust, Tls};
 use bootmachine_broker::origin::{Origin, OriginPattern};
 use bootmachine_broker::secrets::{Binding, SecretTable};
 use bootmachine_plugin::Plugin;
@@ -17,6 +19,7 @@ pub(super) struct Bound {
     pub(super) values: Vec<SettingValue>,
     pub(super) grants: Grants,
     pub(super) secrets: Arc<SecretTable>,
+    pub(super) tls: Tls,
 }
 
 /// Expands the manifest's patterns, grants what the operator wrote, and puts references in the place of secrets.
@@ -47,7 +50,9 @@ pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowe
             Value::Plain(text) => text.clone(),
             Value::Secret(secret) => {
                 let mut patterns = Vec::new();
-                if item.setting.secret_origins.is_empty() {
+                if item.setting.format == Format::ClientKey {
+                    // It never leaves: what is sent is a signature made with it.
+                } else if item.setting.secret_origins.is_empty() {
                     patterns.extend(urls.iter().map(|(_, origin)| OriginPattern::exactly(origin)));
                 } else {
                     for pattern in &item.setting.secret_origins {
@@ -62,7 +67,46 @@ pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowe
             value,
         });
     }
-    Ok(Bound { values, grants, secrets })
+    let tls = tls(resolved)?;
+    Ok(Bound {
+        values,
+        grants,
+        secrets,
+        tls,
+    })
+}
+
+/// Whom the plugin's connections are made with, and who we are on them.
+fn tls(resolved: &[Resolved]) -> Result<Tls, Problem> {
+    let of = |format: Format| resolved.iter().find(|item| item.setting.format == format);
+    let invalid = |item: &Resolved, reason: String| {
+        Problem::new(
+            ErrorKind::InvalidSetting,
+            format!("`{}` (from {}): {reason}", item.setting.name, item.from),
+        )
+    };
+    let mut tls = Tls::default();
+    if let Some(item) = of(Format::ServerCertificate)
+        && let Value::Plain(text) = &item.value
+    {
+        tls.server = Some(ServerTrust::parse(text).map_err(|reason| invalid(item, reason))?);
+    }
+    match (of(Format::ClientCertificate), of(Format::ClientKey)) {
+        (Some(chain), Some(key)) => {
+            if let (Value::Plain(pem), Value::Secret(secret)) = (&chain.value, &key.value) {
+                tls.client = Some(ClientIdentity::parse(pem, secret).map_err(|reason| invalid(key, reason))?);
+            }
+        }
+        (Some(alone), None) | (None, Some(alone)) => {
+            return Err(invalid(
+                alone,
+                "a client certificate and its private key go together, and the other one has no value".into(),
+            )
+            .with_hint("`bootmachine plugin show` lists both settings and where each is looked for"));
+        }
+        (None, None) => {}
+    }
+    Ok(tls)
 }
 
 /// The origins of the URLs that the operator wrote.
@@ -70,8 +114,7 @@ fn urls(resolved: &[Resolved]) -> Result<Vec<(String, Origin)>, Problem> {
     let mut urls = Vec::new();
     for item in resolved.iter().filter(|item| item.setting.format == Format::Url) {
         let Value::Plain(text) = &item.value else { continue };
-        let url = url::Url::parse(text).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
-        let origin = Origin::of(&url).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
+        let origin = Origin::of_setting(text).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
         urls.push((item.setting.name.clone(), origin));
     }
     Ok(urls)

@@ -26,6 +26,13 @@ impl Files {
             if !path.is_file() {
                 continue;
             }
+            if format == FileFormat::Text {
+                let text = content(&path)?;
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                return Ok(Some(text)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| (text.to_owned(), shown.clone())));
+            }
             let document = match self.0.get(&path) {
                 Some(document) => document,
                 None => {
@@ -46,7 +53,7 @@ impl Files {
 }
 
 /// `~` and `$NAME` at the beginning; none where the variable is unset.
-fn expand(path: &str, surroundings: &Surroundings) -> Option<PathBuf> {
+pub(super) fn expand(path: &str, surroundings: &Surroundings) -> Option<PathBuf> {
     if let Some(rest) = path.strip_prefix("~/") {
         return Some(surroundings.home.as_ref()?.join(rest));
     }
@@ -58,11 +65,23 @@ fn expand(path: &str, surroundings: &Surroundings) -> Option<PathBuf> {
     Some(surroundings.directory.join(path))
 }
 
+/// The text of a file.
+pub(super) fn content(path: &Path) -> Result<String, String> {
+    const MOST: u64 = 1024 * 1024;
+    let unreadable = |error: std::io::Error| format!("{} can not be read: {error}", path.display());
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if metadata.len() > MOST || !metadata.is_file() {
+        return Err(format!("{} is no file of at most {MOST} bytes", path.display()));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
 fn parse(format: FileFormat, path: &Path) -> Result<Json, String> {
-    let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = content(path)?;
     // Parsers quote what they stumble over, and that may be the password: only the place is told.
     let broken = |what: &str, place: String| format!("{} is not valid {what}{place}", path.display());
     match format {
+        FileFormat::Text => Ok(Json::String(text)),
         FileFormat::Json => {
             serde_json::from_str(&text).map_err(|error| broken("JSON", format!(" (line {}, column {})", error.line(), error.column())))
         }

@@ -9,6 +9,8 @@ mod secret;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bootmachine_broker::http::ServerTrust;
+use bootmachine_broker::origin::Origin;
 use secrecy::SecretString;
 
 use crate::manifest::{Format, Manifest, Setting, Source};
@@ -130,6 +132,7 @@ fn missing(setting: &Setting) -> SettingsError {
     for source in &setting.sources {
         match source {
             Source::Env(name) => places.push(format!("${name}")),
+            Source::File { paths, pointer, .. } if pointer.is_empty() => places.push(paths.join(" or ")),
             Source::File { paths, pointer, .. } => places.push(format!("{} at {pointer}", paths.join(" or "))),
         }
     }
@@ -138,6 +141,15 @@ fn missing(setting: &Setting) -> SettingsError {
         message: format!("`{}` has no value: {}", setting.name, setting.summary),
         hint: Some(format!("looked in {}", places.join(", "))),
     }
+}
+
+/// What the value of one setting must not do to the place where another is looked up.
+#[derive(Clone, Copy)]
+enum Escape {
+    /// A JSON pointer (RFC 6901): stay one of its parts.
+    Pointer,
+    /// A path: stay one of its parts.
+    Path,
 }
 
 struct Resolver<'a> {
@@ -185,11 +197,15 @@ impl Resolver<'_> {
             let found = match source {
                 Source::Env(name) => self.surroundings.variable(name).map(|value| (value.to_owned(), format!("${name}"))),
                 Source::File { format, paths, pointer } => {
-                    let Some(pointer) = self.filled(setting, pointer, above).await? else {
+                    let Some(pointer) = self.filled(setting, pointer, Escape::Pointer, above).await? else {
                         continue;
                     };
+                    let mut filled = Vec::new();
+                    for path in paths {
+                        filled.extend(self.filled(setting, path, Escape::Path, above).await?);
+                    }
                     self.files
-                        .look_up(*format, paths, &pointer, self.surroundings)
+                        .look_up(*format, &filled, &pointer, self.surroundings)
                         .map_err(|reason| error(format!("`{}` can not be looked up: {reason}", setting.name), None))?
                 }
             };
@@ -208,10 +224,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// The pointer with the values of the settings that it names; none where one of them has none.
-    async fn filled(&mut self, setting: &Setting, pointer: &str, above: &mut Vec<String>) -> Result<Option<String>, SettingsError> {
+    /// The pointer or path with the values of the settings that it names; none where one of them has none.
+    async fn filled(
+        &mut self,
+        setting: &Setting,
+        pattern: &str,
+        escape: Escape,
+        above: &mut Vec<String>,
+    ) -> Result<Option<String>, SettingsError> {
         let mut filled = String::new();
-        let mut rest = pointer;
+        let mut rest = pattern;
         while let Some(open) = rest.find('{') {
             let Some(close) = rest[open..].find('}') else { break };
             let name = &rest[open + 1..open + close];
@@ -221,7 +243,7 @@ impl Resolver<'_> {
                 return Err(SettingsError {
                     setting: setting.name.clone(),
                     message: format!(
-                        "the plugin's manifest looks `{}` up at `{pointer}`, where `{name}` makes no sense",
+                        "the plugin's manifest looks `{}` up at `{pattern}`, where `{name}` makes no sense",
                         setting.name
                     ),
                     hint: Some("this is a defect of the plugin: report it to its author".into()),
@@ -231,7 +253,12 @@ impl Resolver<'_> {
             let value = Box::pin(self.setting(other, above)).await?;
             above.pop();
             let Some((Value::Plain(value), _)) = value else { return Ok(None) };
-            filled.push_str(&value.replace('~', "~0").replace('/', "~1"));
+            match escape {
+                Escape::Pointer => filled.push_str(&value.replace('~', "~0").replace('/', "~1")),
+                // One part of a path and no way out of its directory.
+                Escape::Path if value.contains(['/', '\\', '\0']) || value.starts_with('.') => return Ok(None),
+                Escape::Path => filled.push_str(&value),
+            }
             rest = &rest[open + close + 1..];
         }
         filled.push_str(rest);
@@ -245,16 +272,37 @@ impl Resolver<'_> {
             hint: Some(expected),
         };
         match &setting.format {
-            Format::Text => {}
+            Format::Text | Format::ClientKey => {}
             Format::Url => {
-                let url = url::Url::parse(&text)
-                    .map_err(|_| wrong("expected an absolute URL such as https://cloud.example.org:5000/v3".into()))?;
-                if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-                    return Err(wrong("expected an http or https URL".into()));
+                if text.starts_with("unix:") {
+                    let origin = Origin::of_setting(&text)
+                        .map_err(|_| wrong("expected `unix:` and the absolute path of a socket, such as unix:/run/daemon.socket".into()))?;
+                    return Ok(origin.base_url());
                 }
+                let url = url::Url::parse(&text).map_err(|_| {
+                    wrong("expected an absolute URL such as https://cloud.example.org:5000/v3, or `unix:` and the path of a socket".into())
+                })?;
                 if !url.username().is_empty() || url.password().is_some() {
                     return Err(wrong("expected a URL without a user and password in it".into()));
                 }
+                if Origin::of(&url).is_err() {
+                    return Err(wrong("expected an http or https URL, or `unix:` and the path of a socket".into()));
+                }
+            }
+            Format::ServerCertificate => {
+                let pem = if text.starts_with("sha256:") {
+                    text
+                } else {
+                    self.pem(setting, text)?
+                };
+                ServerTrust::parse(&pem).map_err(|reason| self.no_certificate(setting, &reason))?;
+                return Ok(pem);
+            }
+            Format::ClientCertificate => {
+                let pem = self.pem(setting, text)?;
+                // The key is another setting: whether both go together shows when the connection is set up.
+                ServerTrust::parse(&pem).map_err(|reason| self.no_certificate(setting, &reason))?;
+                return Ok(pem);
             }
             Format::Integer => {
                 text.parse::<i64>().map_err(|_| wrong("expected a whole number".into()))?;
@@ -272,6 +320,32 @@ impl Resolver<'_> {
             }
         }
         Ok(text)
+    }
+}
+
+impl Resolver<'_> {
+    /// PEM as it stands there, or that of the file whose path stands there.
+    fn pem(&self, setting: &Setting, text: String) -> Result<String, SettingsError> {
+        if text.contains("-----BEGIN") {
+            return Ok(text);
+        }
+        let Some(path) = files::expand(&text, self.surroundings) else {
+            return Err(self.no_certificate(setting, "it is the path of a file below a directory that is not known"));
+        };
+        files::content(&path).map_err(|reason| self.no_certificate(setting, &reason))
+    }
+
+    fn no_certificate(&self, setting: &Setting, reason: &str) -> SettingsError {
+        SettingsError {
+            setting: setting.name.clone(),
+            message: format!("`{}` is no certificate: {reason}", setting.name),
+            hint: Some(match setting.format {
+                Format::ServerCertificate => {
+                    "write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate".into()
+                }
+                _ => "write the path of a PEM file".into(),
+            }),
+        }
     }
 }
 

@@ -67,10 +67,16 @@ fn manifest() -> Manifest {
 }
 
 async fn outcome(toml: &[(&str, Configured)], environment: &[(&str, &str)], files: &[(&str, &str)]) -> String {
+    outcome_of(manifest(), toml, environment, files).await
+}
+
+async fn outcome_of(manifest: Manifest, toml: &[(&str, Configured)], environment: &[(&str, &str)], files: &[(&str, &str)]) -> String {
     use secrecy::ExposeSecret as _;
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (name, content) in files {
-        fs_err::write(directory.path().join(name), content).expect("a file");
+        let path = directory.path().join(name);
+        fs_err::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs_err::write(path, content).expect("a file");
     }
     let surroundings = Surroundings {
         environment: environment
@@ -81,7 +87,7 @@ async fn outcome(toml: &[(&str, Configured)], environment: &[(&str, &str)], file
         directory: directory.path().to_owned(),
     };
     let configured = toml.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let text = match resolve(&manifest(), &configured, &surroundings).await {
+    let text = match resolve(&manifest, &configured, &surroundings).await {
         Ok(resolved) => resolved
             .iter()
             .map(|resolved| match &resolved.value {
@@ -188,4 +194,154 @@ async fn secrets_come_from_files_and_commands() {
         ("password", Configured::Secret(SecretSource::Command(vec!["false".into()]))),
     ];
     insta::assert_snapshot!(outcome(&toml, &[], &[]).await, @"error[password]: `password`: `false` failed with exit status: 1; -");
+}
+
+/// A daemon that is reached over TLS with certificates of its own, or over a socket.
+fn daemon() -> Manifest {
+    let file = |paths: &[&str]| Source::File {
+        format: FileFormat::Text,
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        pointer: String::new(),
+    };
+    Manifest {
+        name: "daemonish".into(),
+        settings: vec![
+            setting("remote"),
+            Setting {
+                format: Format::Url,
+                ..setting("url")
+            },
+            Setting {
+                format: Format::ServerCertificate,
+                sources: vec![file(&["servers/{remote}.crt"])],
+                ..setting("server-certificate")
+            },
+            Setting {
+                format: Format::ClientCertificate,
+                sources: vec![file(&["client.crt"])],
+                ..setting("client-certificate")
+            },
+            Setting {
+                format: Format::ClientKey,
+                secret: true,
+                sources: vec![file(&["client.key"])],
+                ..setting("client-key")
+            },
+        ],
+        ..manifest()
+    }
+}
+
+fn plain(name: &'static str, value: &str) -> (&'static str, Configured) {
+    (name, Configured::Plain(value.into()))
+}
+
+fn certificate() -> String {
+    rcgen::generate_simple_self_signed(["daemon.test".to_owned()])
+        .expect("a certificate")
+        .cert
+        .pem()
+}
+
+#[tokio::test]
+async fn a_socket_is_handed_over_as_a_url() {
+    for (written, handed) in [
+        ("unix:/run/d.socket", "http+unix://%2Frun%2Fd.socket"),
+        ("unix:///run/d.socket", "http+unix://%2Frun%2Fd.socket"),
+        ("https://d.test:8443", "https://d.test:8443"),
+    ] {
+        assert_eq!(
+            outcome_of(daemon(), &[plain("url", written)], &[], &[]).await,
+            format!("url = {handed} (from bootmachine.toml)")
+        );
+    }
+    let mut said = Vec::new();
+    for wrong in ["unix:run/d.socket", "unix:", "ftp://d.test", "/run/d.socket", "https://sam@d.test"] {
+        said.push(outcome_of(daemon(), &[plain("url", wrong)], &[], &[]).await);
+    }
+    insta::assert_snapshot!(said.join("\n"), @r"
+    error[url]: `url` is `unix:run/d.socket`; expected `unix:` and the absolute path of a socket, such as unix:/run/daemon.socket
+    error[url]: `url` is `unix:`; expected `unix:` and the absolute path of a socket, such as unix:/run/daemon.socket
+    error[url]: `url` is `ftp://d.test`; expected an http or https URL, or `unix:` and the path of a socket
+    error[url]: `url` is `/run/d.socket`; expected an absolute URL such as https://cloud.example.org:5000/v3, or `unix:` and the path of a socket
+    error[url]: `url` is `https://sam@d.test`; expected a URL without a user and password in it
+    ");
+}
+
+#[tokio::test]
+async fn whole_files_are_values_and_their_names_depend_on_other_settings() {
+    let (server, client) = (certificate(), certificate());
+    let files = [
+        ("servers/lab.crt", server.as_str()),
+        ("client.crt", client.as_str()),
+        ("client.key", "a key\n"),
+    ];
+    let text = outcome_of(daemon(), &[plain("remote", "lab")], &[], &files).await;
+    let text = text.replace(server.trim_end(), "SERVER").replace(client.trim_end(), "CLIENT");
+    insta::assert_snapshot!(text, @r"
+    remote = lab (from bootmachine.toml)
+    server-certificate = SERVER (from servers/lab.crt)
+    client-certificate = CLIENT (from client.crt)
+    client-key = secret:a key (from client.key)
+    ");
+    // A remote that leads elsewhere is no name of a file.
+    for remote in ["../client", "a/b", "..", "none"] {
+        let text = outcome_of(daemon(), &[plain("remote", remote)], &[], &files).await;
+        assert!(!text.contains("server-certificate"), "{remote}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_pem_paths_or_fingerprints() {
+    let server = certificate();
+    let digits = "0f".repeat(32);
+    let files = [
+        ("certs/server.crt", server.as_str()),
+        ("empty.crt", ""),
+        ("key.pem", "-----BEGIN X-----"),
+    ];
+    for right in [server.as_str(), "certs/server.crt"] {
+        let text = outcome_of(daemon(), &[plain("server-certificate", right)], &[], &files).await;
+        assert_eq!(text, format!("server-certificate = {server} (from bootmachine.toml)"));
+    }
+    let text = outcome_of(daemon(), &[plain("server-certificate", &format!("sha256:{digits}"))], &[], &files).await;
+    assert_eq!(text, format!("server-certificate = sha256:{digits} (from bootmachine.toml)"));
+    let mut said = Vec::new();
+    for wrong in ["nowhere.crt", "certs", "empty.crt", "key.pem", "sha256:12"] {
+        said.push(outcome_of(daemon(), &[plain("server-certificate", wrong)], &[], &files).await);
+    }
+    said.push(outcome_of(daemon(), &[plain("client-certificate", &format!("sha256:{digits}"))], &[], &files).await);
+    insta::assert_snapshot!(said.join("\n"), @r"
+    error[server-certificate]: `server-certificate` is no certificate: DIR/nowhere.crt can not be read: No such file or directory (os error 2); write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate
+    error[server-certificate]: `server-certificate` is no certificate: DIR/certs is no file of at most 1048576 bytes; write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate
+    error[server-certificate]: `server-certificate` is no certificate: there is no certificate in PEM; write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate
+    error[server-certificate]: `server-certificate` is no certificate: the PEM can not be read: missing section end marker: [88]; write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate
+    error[server-certificate]: `server-certificate` is no certificate: a SHA-256 fingerprint has 64 hexadecimal digits; write the path of a PEM file, or `sha256:` and the fingerprint of the server's certificate
+    error[client-certificate]: `client-certificate` is no certificate: DIR/sha256:0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f can not be read: No such file or directory (os error 2); write the path of a PEM file
+    ");
+}
+
+#[test]
+fn a_manifest_that_hands_out_private_keys_is_refused() {
+    let open = Manifest {
+        settings: vec![Setting {
+            format: Format::ClientKey,
+            ..setting("client-key")
+        }],
+        ..daemon()
+    };
+    assert_eq!(
+        open.check(Kind::Provider),
+        Err("the setting `client-key` is a private key and is not declared as secret".into())
+    );
+    let mut twice = daemon();
+    twice.settings.push(Setting {
+        format: Format::ServerCertificate,
+        ..setting("other-certificate")
+    });
+    assert_eq!(
+        twice.check(Kind::Provider),
+        Err("`server-certificate` and `other-certificate` are for one and the same thing: one of them is enough".into())
+    );
+    assert_eq!(daemon().check(Kind::Provider), Ok(()));
 }

@@ -159,6 +159,8 @@ fn example(setting: &Setting) -> String {
         (None, Format::Boolean) => "true".into(),
         (None, Format::Choice(words)) => quoted(words.first().map_or("…", String::as_str)),
         (None, Format::Json) => "[]".into(),
+        (None, Format::ServerCertificate) => quoted("server.crt"),
+        (None, Format::ClientCertificate | Format::ClientKey) => quoted("client.crt"),
     }
 }
 
