@@ -5,6 +5,4 @@
 LAB_OS=Debian
 LAB_DESCRIPTION="Debian, from Debian's own packages"
 
-image_customize() {
-    install_in "$1" systemd
-}
+image_customize() { :; }

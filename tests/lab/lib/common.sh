@@ -10,7 +10,9 @@ MIRROR_PORT=8088
 # The folder of the lab that is up on this computer: there is one bridge, so there can be one lab.
 LAB_CLAIM=/run/bootmachine-lab
 
-DISTROS=(debian)
+DISTROS=(debian ubuntu fedora arch)
+# The last one with the dnf that Debian has.
+FEDORA_VERSION=40
 
 LXD_DIR=$LAB/lxd
 export LXD_DIR
@@ -26,13 +28,10 @@ die() {
 
 now() { date +%s%N; }
 
-times=()
-
-# step NAME COMMAND…: runs it and remembers how long it took.
+# step NAME COMMAND…: runs it and remembers how long it took. Commands that run side by side remember in one file.
 step() {
     local name=$1 began
     shift
-    printf '=== %s\n' "$name"
     began=$(now)
     "$@"
     lap "$name" "$began"
@@ -40,13 +39,32 @@ step() {
 
 # lap NAME BEGAN
 lap() {
-    local spent=$((($(now) - $2) / 100000000))
-    times+=("$(printf '%5d.%d s  %s' $((spent / 10)) $((spent % 10)) "$1")")
+    local spent=$((($(now) - $2) / 100000000)) line
+    line=$(printf '%5d.%d s  %s' $((spent / 10)) $((spent % 10)) "$1")
+    printf '%s\n' "$line" | tee -a "$LAB/run/times"
 }
 
-report() {
-    printf '\n=== times of the lab\n'
-    printf '%s\n' "${times[@]}"
+total() { printf '%5d.0 s  in all\n' "$SECONDS"; }
+
+# logged NAME COMMAND…: what it prints goes to log/NAME.log and is shown if it fails. It runs in a process of its own: in a condition,
+# bash would go on behind a command that failed.
+logged() {
+    local log=$LAB/log/$1.log status=0
+    shift
+    "$@" >"$log" 2>&1 &
+    wait $! || status=$?
+    ((status == 0)) || { tail -n 20 "$log" >&2; die "\`$*\` failed with status $status" "see $log"; }
+}
+
+# together FUNCTION…: side by side; all must succeed.
+together() {
+    local pids=() pid status=0
+    for pid in "$@"; do
+        "$pid" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+    return "$status"
 }
 
 # until_true SECONDS COMMAND…: waits for it to succeed, with a deadline.
@@ -93,3 +111,16 @@ codename() { (. /etc/os-release && printf '%s' "$VERSION_CODENAME"); }
 
 # hash_of PATH…: of the content of files and folders.
 hash_of() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d ' ' -f 1 | sha256sum | cut -c 1-16; }
+
+# unmount_below FOLDER: what is mounted in it, the deepest first.
+unmount_below() {
+    local path
+    awk -v folder="$1/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | tac | while read -r path; do umount "$path"; done
+}
+
+# overlay BASE WORK: mounts a changeable view of BASE, and says where. What is changed stays in WORK.
+overlay() {
+    mkdir -p "$2"/{upper,work,root}
+    mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+    printf '%s' "$2/root"
+}

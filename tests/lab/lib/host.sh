@@ -3,7 +3,7 @@
 
 HOST_PACKAGES=(
     lxd dnsmasq-base squashfs-tools mmdebstrap btrfs-progs apt-cacher-ng jq curl openssl iproute2 openssh-client nftables
-    rpm createrepo-c makepkg pacman-package-manager libarchive-tools gnupg zstd xz-utils apt-utils python3 python3-venv
+    rpm createrepo-c pacman-package-manager libarchive-tools gnupg zstd xz-utils apt-utils python3 python3-venv
 )
 
 host_packages() {

@@ -143,9 +143,7 @@ lxd_down() {
     until_true 5 nobody_named "$LXD_DIR" || for pid in $(pids_named "$LXD_DIR"); do kill -KILL "$pid" 2>/dev/null || true; done
     until_true 10 nobody_named "$LXD_DIR" || die "processes of LXD do not end: $(pids_named "$LXD_DIR" | tr '\n' ' ')"
     ip link delete "$LAB_BRIDGE" 2>/dev/null || true
-    # The deepest first, as they are listed last.
-    awk -v folder="$LXD_DIR/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | tac |
-        while read -r name; do umount -l "$name"; done
+    unmount_below "$LXD_DIR"
     for name in $names; do
         find /sys/fs/cgroup -depth -type d \( -path "*/lxc.payload.$name*" -o -path "*/lxc.monitor.$name*" \) -exec rmdir {} + 2>/dev/null || true
     done

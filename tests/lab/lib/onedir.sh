@@ -9,16 +9,10 @@ ONEDIR=$LAB/build/onedir
 onedir_build() {
     local key venv=$LAB/build/venv packages library
     key=$(hash_of "$LAB_SOURCE/lib/onedir.sh")
-    if [[ $(cat "$ONEDIR/.key" 2>/dev/null) == "$key" ]]; then
-        echo "as it was built before"
-        return
-    fi
+    [[ $(cat "$ONEDIR/.key" 2>/dev/null) != "$key" ]] || return 0
     rm -rf "$ONEDIR" "$venv"
     /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/pip" install -q "salt==$SALT_VERSION" >"$LAB/log/pip.log" 2>&1 || {
-        tail -n 20 "$LAB/log/pip.log" >&2
-        die "pip cannot install salt $SALT_VERSION" "see $LAB/log/pip.log"
-    }
+    logged pip "$venv/bin/pip" install --no-compile "salt==$SALT_VERSION"
     library=$(/usr/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
     packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     mkdir -p "$ONEDIR/bin" "$ONEDIR/lib"
@@ -27,6 +21,8 @@ onedir_build() {
     library=$ONEDIR/lib/$(basename "$library")
     # Outside of /usr, Debian's interpreter looks for packages here and nowhere else.
     cp -a "$packages" "$library/dist-packages"
+    # What no machine of the tests uses, and what it weighs: salt-cloud's library is the largest of all.
+    rm -rf "$library"/dist-packages/{pip,pip-*,libcloud,apache_libcloud*,virtualenv,virtualenv-*}
     rm -rf "$library"/{test,idlelib,turtledemo,tkinter,lib2to3,ensurepip,config-3*}
     local program
     for program in "${SALT_PROGRAMS[@]}"; do
@@ -39,9 +35,9 @@ sys.exit(main())
 PROGRAM
         chmod 755 "$ONEDIR/$program"
     done
-    # On the machines it would be done by the first call of every program, which takes them half a minute.
+    # The machines would do it at the first call of every program.
     "$ONEDIR/bin/python3" -E -s -m compileall -q -j 0 "$library" >"$LAB/log/compileall.log" 2>&1 || true
-    "$ONEDIR/salt-call" --version
+    logged onedir "$ONEDIR/salt-call" --versions-report
     rm -rf "$venv"
     printf '%s' "$key" >"$ONEDIR/.key"
 }
