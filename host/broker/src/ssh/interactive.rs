@@ -1,6 +1,6 @@
 //! A shell with a terminal, for `bootmachine ssh`. The local terminal's raw mode is the caller's.
 
-use russh::ChannelMsg;
+use russh::{ChannelMsg, Pty};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
@@ -35,7 +35,8 @@ impl Session {
         let channel = link.handle.channel_open_session().await.map_err(lost)?;
         let (mut read, write) = channel.split();
         write
-            .request_pty(false, term, size.columns, size.rows, 0, 0, &[])
+            // So that erasing takes characters, not bytes, where the other side edits the line.
+            .request_pty(false, term, size.columns, size.rows, 0, 0, &[(Pty::IUTF8, 1)])
             .await
             .map_err(lost)?;
         write.request_shell(true).await.map_err(lost)?;

@@ -15,6 +15,9 @@ use crate::ui::keyboard::Keyboard;
 use crate::ui::progress::Shows;
 use crate::ui::{Ui, prompt, terminal};
 
+/// What leaving a connection that does not answer ends with, as in ssh(1).
+const LEFT: u32 = 255;
+
 /// Log in to a server, or run one command there
 ///
 /// Uses the host keys, the identity and the jump host that bootmachine knows; no ssh and no ssh configuration is needed. Ends with the
@@ -43,7 +46,7 @@ impl Ssh {
         progress.finish();
         let login = login?;
         let status = if self.command.is_empty() {
-            shell(&login).await?
+            shell(ui, &login).await?
         } else {
             self.once(ui, &login).await?
         };
@@ -73,7 +76,7 @@ impl Ssh {
     }
 }
 
-async fn shell(login: &Login) -> Result<u32, Failure> {
+async fn shell(ui: &Ui, login: &Login) -> Result<u32, Failure> {
     let failed = |error: std::io::Error| Failure::io("the terminal can not be used", &error);
     let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
     let sizes = terminal::sizes().map_err(failed)?;
@@ -82,8 +85,12 @@ async fn shell(login: &Login) -> Result<u32, Failure> {
     let keyboard = Keyboard::new(tokio::io::stdin(), Arc::clone(&left));
     let status = tokio::select! {
         status = login.session.interactive(&term, terminal::size(), keyboard, tokio::io::stdout(), sizes) => status,
-        () = left.notified() => Ok(255),
+        () = left.notified() => Ok(LEFT),
     };
     drop(raw);
+    if !matches!(status, Ok(status) if status != LEFT) {
+        // Wherever the other end has left the cursor.
+        ui.raw_error(b"\n");
+    }
     Ok(status.map_err(BrokerError::from)?)
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use bootmachine_practice::{Playground, PracticeOptions, Wait, bastion};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::program::{Program, Ran, SOUND};
+use crate::scene::Scene;
 
 /// Name, distro and image.
 const SERVERS: [(&str, &str, &str); 3] = [
@@ -26,102 +26,7 @@ const ROUNDS: usize = 4;
 /// Kills in one round, at the most.
 const KILLS: usize = 3;
 
-/// An operator before a cloud of their own.
-struct Scene {
-    playground: Playground,
-    program: Program,
-}
-
 impl Scene {
-    async fn start() -> Self {
-        let options = PracticeOptions {
-            build: Wait::Polls(2),
-            delete: Wait::Polls(0),
-            reboot: Wait::Polls(0),
-            ..PracticeOptions::default()
-        };
-        let settings = bastion::Settings {
-            patience: Duration::from_millis(150),
-            ..bastion::Settings::default()
-        };
-        let playground = Playground::start(options, settings).await.expect("a practice cloud");
-        let scene = Self {
-            playground,
-            program: Program::new(),
-        };
-        let started = scene.run(&["init"]).await;
-        assert_eq!(started.status, 0, "{started}");
-        let key = bootmachine_broker::ssh::keys::generate("sam").expect("a key");
-        scene.program.write("key", &key.private_pem);
-        scene.program.write("bootmachine.toml", &scene.config(key.public_line.trim()));
-        scene.lose_what_is_known();
-        scene
-    }
-
-    fn config(&self, public_key: &str) -> String {
-        let cloud = &self.playground.cloud;
-        let account = cloud.credentials();
-        let mut text = format!(
-            r#"[cluster]
-name = "test"
-master = "{master}"
-[cm]
-tool = "salt"
-[ssh]
-identity = "key"
-jump = "jump@{bastion}"
-[[users]]
-name = "sam"
-keys = ["{public_key}"]
-sudo = true
-[providers.practice]
-plugin = "openstack"
-auth-url = "{auth_url}"
-region-name = "{region}"
-username = "{user}"
-user-domain-name = "{domain}"
-project-name = "{project}"
-project-domain-name = "{domain}"
-password = {{ plain = "{password}" }}
-"#,
-            master = SERVERS[0].0,
-            bastion = self.playground.bastion.address,
-            auth_url = cloud.auth_url(),
-            region = cloud.regions()[0],
-            user = account.user_name,
-            domain = account.domain_name,
-            project = account.project_name,
-            password = account.password,
-        );
-        for (name, distro, image) in SERVERS {
-            text.push_str(&format!(
-                "[[servers]]\nname = \"{name}\"\ndistro = \"{distro}\"\nimage = \"{image}\"\nsize = \"m1.small\"\n"
-            ));
-        }
-        text
-    }
-
-    /// As if `up` were run from another computer: nothing is left but the way to the machines.
-    fn lose_what_is_known(&self) {
-        let state = self.program.path().join(".bootmachine");
-        if state.exists() {
-            fs_err::remove_dir_all(&state).expect("it goes");
-        }
-        fs_err::create_dir(&state).expect("a directory");
-        fs_err::write(state.join("known_hosts"), self.playground.known_hosts_line()).expect("a file");
-    }
-
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = self.program.command(arguments);
-        command.env("BOOTMACHINE_POLL", "20ms");
-        command.into()
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().await.expect("the program starts");
-        Ran::of(output, |text| text)
-    }
-
     /// Runs `up`, and kills it at this instant. Tells how it ended by itself where it was faster.
     async fn up_until(&self, instant: Duration) -> Option<Ran> {
         let child = self
@@ -218,7 +123,7 @@ async fn killed_at_any_instant_it_goes_on_where_it_stopped() {
     println!("BOOTMACHINE_KILL_SEED={seed} BOOTMACHINE_KILL_ROUNDS={rounds}");
     let mut rng = StdRng::seed_from_u64(seed);
 
-    let undisturbed = Scene::start().await;
+    let undisturbed = Scene::start(&SERVERS).await;
     // What plugins compile to is kept from now on, and does not count.
     let ran = undisturbed.run(&["plan"]).await;
     assert_eq!(ran.status, 0, "{ran}");
@@ -231,7 +136,7 @@ async fn killed_at_any_instant_it_goes_on_where_it_stopped() {
     println!("undisturbed, it takes {whole:?}");
 
     for round in 0..rounds {
-        let scene = Scene::start().await;
+        let scene = Scene::start(&SERVERS).await;
         let kills = rng.random_range(1..=KILLS);
         for kill in 0..kills {
             // The first kills of all rounds are spread evenly over the whole way; the others come as they come.

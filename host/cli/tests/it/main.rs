@@ -11,3 +11,5 @@ mod kills;
 mod output;
 mod plugins;
 mod program;
+mod scene;
+mod ssh;

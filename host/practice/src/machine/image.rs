@@ -6,6 +6,14 @@ use super::model::{System, firewall, packages, services};
 
 pub use crate::hooks::ImageKind;
 
+/// Who looks around should not take it for more than it is.
+const MOTD: &str = "
+This machine is simulated. Files, users, packages, services, sshd and the
+packet filter are modelled: what you change takes effect. What is not modelled
+says so.
+
+";
+
 /// Distributions that behave alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -169,6 +177,7 @@ impl ImageKind {
         f.put("/etc/shells", "/bin/sh\n/bin/bash\n/usr/bin/bash\n", 0o644)?;
         f.put("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644)?;
         f.put("/etc/localtime", "UTC", 0o644)?;
+        f.put("/etc/motd", MOTD, 0o644)?;
         f.put("/etc/skel/.bashrc", "# ~/.bashrc\n", 0o644)?;
         let sudoers = if matches!(self.family(), Family::Debian | Family::Ubuntu) {
             "%sudo ALL=(ALL:ALL) ALL"

@@ -10,6 +10,7 @@ pub mod process;
 pub mod programs;
 pub mod shell;
 mod ssh;
+pub mod terminal;
 
 pub use network::{CommandFault, Connect, Faults, Internet, Machine, Network, Refusal};
 pub use process::{Exec, Program};

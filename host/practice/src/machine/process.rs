@@ -12,6 +12,7 @@ use super::Machine;
 use super::model::System;
 use super::model::files::{Device, Errno, Ino, absolute};
 use super::model::users::Credentials;
+use super::terminal::Terminal;
 
 /// Takes a lock also where a thread died holding it: the simulated machine goes on, as a real one would.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,6 +126,7 @@ enum Source {
     Bytes(Arc<Vec<u8>>, usize),
     Pipe(Arc<Pipe>),
     Device(Device),
+    Terminal(Arc<Terminal>),
 }
 
 /// An open stream to read from. Clones share the position.
@@ -143,6 +145,10 @@ impl Input {
     /// What comes through a pipe.
     pub fn pipe(pipe: Arc<Pipe>) -> Self {
         Self(Arc::new(Mutex::new(Source::Pipe(pipe))))
+    }
+    /// What is typed.
+    pub fn terminal(terminal: Arc<Terminal>) -> Self {
+        Self(Arc::new(Mutex::new(Source::Terminal(terminal))))
     }
     /// What a device gives.
     pub fn device(device: Device) -> Self {
@@ -169,6 +175,7 @@ impl Input {
                 out
             }
             Source::Device(Device::Null) => Vec::new(),
+            Source::Terminal(terminal) => terminal.read(max, cancel),
         }
     }
 
@@ -218,6 +225,14 @@ impl Input {
         }
     }
 
+    /// The terminal, if it is one.
+    pub fn is_terminal(&self) -> Option<Arc<Terminal>> {
+        match &*lock(&self.0) {
+            Source::Terminal(terminal) => Some(Arc::clone(terminal)),
+            _ => None,
+        }
+    }
+
     /// Tells a writer at the other end that nobody reads any more.
     pub fn close(&self) {
         if let Source::Pipe(pipe) = &*lock(&self.0) {
@@ -242,6 +257,8 @@ pub enum Output {
     File(Ino, Option<Arc<AtomicU64>>),
     /// Out of the machine.
     Sink(Sink),
+    /// Onto somebody's screen.
+    Terminal(Arc<Terminal>),
 }
 
 impl Output {
@@ -270,6 +287,7 @@ impl Output {
                 Ok(())
             }
             Self::Sink(sink) => sink(data),
+            Self::Terminal(terminal) => terminal.write(data),
         }
     }
 }
@@ -308,16 +326,24 @@ impl Cancel {
         }
     }
 
+    /// A process group that ends with this one, or by itself.
+    pub fn child(&self) -> Self {
+        Self {
+            signal: Arc::default(),
+            clock: self.clock.clone(),
+            deadline: None,
+            expired: Arc::default(),
+            parent: Some(Arc::new(self.clone())),
+            pace: self.pace,
+        }
+    }
+
     /// A process that ends when `limit` of the machine's time has passed.
     pub fn with_deadline(&self, limit: Duration) -> Self {
         let now = self.clock.load(Ordering::SeqCst);
         Self {
-            signal: Arc::default(),
-            clock: self.clock.clone(),
             deadline: Some(now + limit.as_millis() as u64),
-            expired: Arc::default(),
-            parent: Some(Arc::new(self.clone())),
-            pace: self.pace,
+            ..self.child()
         }
     }
 

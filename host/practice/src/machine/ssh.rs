@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use super::model::files::Errno;
 use super::model::sshd::Running;
 use super::model::users;
 use super::process::{Cancel, Exec, Input, Output, Pipe, Sink, lock};
+use super::terminal::{self, Screen, Size, Terminal};
 
 /// A new private host key in OpenSSH's format.
 pub(super) fn new_host_key() -> Option<(String, String)> {
@@ -82,8 +83,49 @@ pub(super) async fn serve(machine: Arc<Machine>, running: Running, stream: Duple
 
 struct Open {
     pipe: Arc<Pipe>,
+    /// The terminal that was asked for, before the program starts.
+    wanted: Option<Size>,
+    terminal: Option<Arc<Terminal>>,
     cancel: Cancel,
     environment: Vec<(String, String)>,
+}
+
+impl Open {
+    /// Nobody is at the other end any more.
+    fn gone(&self) {
+        self.cancel.kill(1);
+        self.pipe.close_write();
+        if let Some(terminal) = &self.terminal {
+            terminal.hang_up();
+        }
+    }
+}
+
+/// What goes back over the connection: whether it is standard error's, and the bytes.
+type Wire = tokio::sync::mpsc::Sender<(bool, Vec<u8>)>;
+
+impl Screen for Wire {
+    fn write(&self, data: &[u8]) -> Result<(), Errno> {
+        data.chunks(32 << 10)
+            .try_for_each(|part| self.blocking_send((false, part.to_vec())).map_err(|_| Errno::Io))
+    }
+
+    fn echo(&self, data: &[u8]) {
+        // Waiting here would stop the connection that makes room.
+        let _ = self.try_send((false, data.to_vec()));
+    }
+}
+
+/// What a login with a terminal is told.
+fn greet(ctx: &mut Exec) {
+    let quiet = ctx
+        .env
+        .get("HOME")
+        .is_some_and(|home| ctx.system().files.exists(&format!("{home}/.hushlogin")));
+    let text = ctx.system().files.text("/etc/motd");
+    if !quiet {
+        ctx.out(text);
+    }
 }
 
 struct Connection {
@@ -98,8 +140,7 @@ struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         for open in self.channels.values() {
-            open.cancel.kill(1);
-            open.pipe.close_write();
+            open.gone();
         }
         self.dead.cancel();
     }
@@ -125,7 +166,7 @@ impl Connection {
     }
 
     fn execute(&mut self, channel: ChannelId, command: Option<String>, session: &mut Session) {
-        let (Some(open), Some(user)) = (self.channels.get(&channel), self.user.clone()) else {
+        let (Some(open), Some(user)) = (self.channels.get_mut(&channel), self.user.clone()) else {
             return;
         };
         let handle = session.handle();
@@ -141,9 +182,18 @@ impl Connection {
             Output::Sink(sink)
         };
         let mut ctx: Exec = self.machine.root_process();
-        ctx.stdin = Input::pipe(open.pipe.clone());
-        ctx.stdout = sink(false);
-        ctx.stderr = sink(true);
+        if let Some(size) = open.wanted {
+            let terminal = Terminal::new(Arc::new(sender.clone()), size);
+            ctx.stdin = Input::terminal(Arc::clone(&terminal));
+            ctx.stdout = Output::Terminal(Arc::clone(&terminal));
+            ctx.stderr = Output::Terminal(Arc::clone(&terminal));
+            terminal.set_foreground(Some(open.cancel.clone()));
+            open.terminal = Some(terminal);
+        } else {
+            ctx.stdin = Input::pipe(open.pipe.clone());
+            ctx.stdout = sink(false);
+            ctx.stderr = sink(true);
+        }
         ctx.cancel = open.cancel.clone();
         drop(sender);
         let path = if user.uid == 0 {
@@ -188,9 +238,11 @@ impl Connection {
         .collect();
         // The daemon starts the shell by its path and calls it by its name.
         let shell_name = shell.rsplit('/').next().unwrap_or("sh").to_owned();
+        let terminal = open.terminal.clone();
+        let greets = terminal.is_some() && command.is_none();
         ctx.argv = match command {
             Some(text) => vec![shell_name, "-c".into(), text],
-            None => vec![shell_name, "-s".into()],
+            None => vec![format!("-{shell_name}")],
         };
         let hangs = lock(&self.machine.faults).hangs_after_login;
         let done = tokio::task::spawn_blocking(move || {
@@ -198,7 +250,15 @@ impl Connection {
                 ctx.cancel.wait(None);
                 return 137;
             }
-            launch::run_file(&mut ctx, &shell)
+            if greets {
+                greet(&mut ctx);
+            }
+            let status = launch::run_file(&mut ctx, &shell);
+            // What runs on in the background has no terminal any more, and the wire ends.
+            if let Some(terminal) = terminal {
+                terminal.hang_up();
+            }
+            status
         });
         tokio::spawn(async move {
             while let Some((error, data)) = receiver.recv().await {
@@ -256,6 +316,8 @@ impl Handler for Connection {
             channel.id(),
             Open {
                 pipe: Pipe::new(None),
+                wanted: None,
+                terminal: None,
                 cancel: Cancel::new(pace),
                 environment: Vec::new(),
             },
@@ -271,6 +333,41 @@ impl Handler for Connection {
             return session.channel_success(channel);
         }
         session.channel_failure(channel)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return session.channel_failure(channel);
+        };
+        open.wanted = Some(Size { columns, rows });
+        open.environment.push(("TERM".to_owned(), term.to_owned()));
+        open.environment.push(("SSH_TTY".to_owned(), terminal::DEVICE.to_owned()));
+        session.channel_success(channel)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        _width: u32,
+        _height: u32,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(terminal) = self.channels.get(&channel).and_then(|open| open.terminal.as_ref()) {
+            terminal.resize(Size { columns, rows });
+        }
+        Ok(())
     }
 
     async fn exec_request(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Self::Error> {
@@ -291,6 +388,10 @@ impl Handler for Connection {
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
         if let Some(open) = self.channels.get(&channel) {
+            if let Some(terminal) = &open.terminal {
+                terminal.keys(data);
+                return Ok(());
+            }
             // Nobody reading any more is the command's business.
             let _ = open.pipe.write(data, &open.cancel);
         }
@@ -300,14 +401,16 @@ impl Handler for Connection {
     async fn channel_eof(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
         if let Some(open) = self.channels.get(&channel) {
             open.pipe.close_write();
+            if let Some(terminal) = &open.terminal {
+                terminal.keys(&[terminal::END_OF_FILE]);
+            }
         }
         Ok(())
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
         if let Some(open) = self.channels.remove(&channel) {
-            open.cancel.kill(1);
-            open.pipe.close_write();
+            open.gone();
         }
         Ok(())
     }

@@ -50,6 +50,9 @@ pub enum Errno {
     /// EPIPE
     #[error("Broken pipe")]
     Pipe,
+    /// EIO
+    #[error("Input/output error")]
+    Io,
     /// EBADF
     #[error("Bad file descriptor")]
     BadDescriptor,

@@ -204,7 +204,7 @@ fn add_files(package: &mut Package) {
 
 const COMMON: &str = "
 bash|5.2.37|bash||
-coreutils|9.7|cat head tail wc tr cut sort uniq ls stat id whoami uname date env timeout tee touch ln cp readlink realpath dirname basename sha256sum sha512sum sha1sum md5sum base64 mktemp install mv rm mkdir rmdir chmod chown chgrp dd sleep true false echo printf test [ pwd seq expr tac nl od df du sync nohup nproc printenv yes mkfifo paste comm split tty logname groups users who unlink||
+coreutils|9.7|cat head tail wc tr cut sort uniq ls stat id whoami uname date env timeout tee touch ln cp readlink realpath dirname basename sha256sum sha512sum sha1sum md5sum base64 mktemp install mv rm mkdir rmdir chmod chown chgrp dd sleep true false echo printf test [ pwd seq expr tac nl od df du sync nohup nproc printenv yes mkfifo paste comm split tty logname groups users who unlink tty stty||
 grep|3.11|grep egrep fgrep||
 sed|4.9|sed||
 findutils|4.10|find xargs||
@@ -216,6 +216,7 @@ util-linux|2.41|/usr/sbin/runuser kill flock su lscpu mount findmnt hwclock||
 procps|4.0.4|/usr/sbin/sysctl ps pgrep pkill free uptime||
 iproute2|6.15|ss ip||
 hostname|3.25|hostname||
+ncurses-bin|6.5|clear tput||
 ";
 
 const SYSTEMD: &str = "systemctl journalctl hostnamectl timedatectl localectl loginctl systemd-detect-virt /usr/sbin/reboot /usr/sbin/shutdown /usr/sbin/poweroff";
@@ -340,12 +341,15 @@ htop|3.4.1-2.{v}|htop||"
 pub fn distribution(image: ImageKind) -> BTreeMap<String, Package> {
     let mut all: BTreeMap<String, Package> = table(image).lines().filter_map(line).map(|p| (p.name.clone(), p)).collect();
     // Names of the common ones that a distribution spells differently.
-    if image.family() == Family::Fedora {
-        for (old, new) in [("iproute2", "iproute"), ("procps", "procps-ng")] {
-            if let Some(mut package) = all.remove(old) {
-                new.clone_into(&mut package.name);
-                all.insert(new.into(), package);
-            }
+    let spelled: &[(&str, &str)] = match image.family() {
+        Family::Fedora => &[("iproute2", "iproute"), ("procps", "procps-ng"), ("ncurses-bin", "ncurses")],
+        Family::Arch => &[("procps", "procps-ng"), ("ncurses-bin", "ncurses")],
+        Family::Debian | Family::Ubuntu => &[],
+    };
+    for (old, new) in spelled {
+        if let Some(mut package) = all.remove(*old) {
+            (*new).clone_into(&mut package.name);
+            all.insert((*new).into(), package);
         }
     }
     all
@@ -404,8 +408,9 @@ pub fn preinstalled(image: ImageKind) -> Vec<&'static str> {
             "glibc",
             "xz",
             "gnupg",
-            "procps",
+            "procps-ng",
             "iproute2",
+            "ncurses",
             "linux",
             "hostname",
         ][..],
@@ -421,6 +426,7 @@ pub fn preinstalled(image: ImageKind) -> Vec<&'static str> {
             "glibc-common",
             "python3",
             "iproute",
+            "ncurses",
             "procps-ng",
             "hostname",
             "gnupg2",
@@ -439,6 +445,7 @@ pub fn preinstalled(image: ImageKind) -> Vec<&'static str> {
             "libc-bin",
             "python3",
             "iproute2",
+            "ncurses-bin",
             "procps",
             "hostname",
             "locales",

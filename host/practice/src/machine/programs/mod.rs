@@ -9,11 +9,12 @@ pub mod netutils;
 pub mod packaging;
 pub mod system;
 pub mod systemd;
+mod terminals;
 pub mod textutils;
 
 use std::sync::Arc;
 
-use super::process::{Exec, Program};
+use super::process::{Descriptor, Exec, Output, Program};
 
 struct Daemon;
 
@@ -50,7 +51,7 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
         return Some(Arc::new(systemd::Sshd));
     }
     type Find = fn(&str) -> Option<fn(&mut Exec) -> i32>;
-    let all: [Find; 9] = [
+    let all: [Find; 10] = [
         fileutils::find,
         gpg::find,
         textutils::find,
@@ -60,6 +61,7 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
         packaging::find,
         system::find,
         systemd::find,
+        terminals::find,
     ];
     let plain = all.iter().find_map(|f| f(name));
     match plain {
@@ -208,12 +210,26 @@ fn test_one(ctx: &Exec, args: &[String], at: &mut usize) -> Result<bool, String>
             "k" => stat(true).is_some_and(|s| s.mode & 0o1000 != 0),
             "O" => stat(true).is_some_and(|s| s.uid == ctx.user.uid),
             "G" => stat(true).is_some_and(|s| s.gid == ctx.user.gid),
-            "t" => false,
+            "t" => is_terminal(ctx, &operand),
             _ => return Err(format!("{first}: unexpected operator")),
         });
     }
     *at += 1;
     Ok(!first.is_empty())
+}
+
+/// Whether the descriptor of that number is a terminal.
+fn is_terminal(ctx: &Exec, descriptor: &str) -> bool {
+    match descriptor {
+        "0" => ctx.stdin.is_terminal().is_some(),
+        "1" => matches!(ctx.stdout, Output::Terminal(_)),
+        "2" => matches!(ctx.stderr, Output::Terminal(_)),
+        other => match other.parse().ok().and_then(|number: i32| ctx.descriptors.get(&number)) {
+            Some(Descriptor::Read(input)) => input.is_terminal().is_some(),
+            Some(Descriptor::Write(output)) => matches!(output, Output::Terminal(_)),
+            None => false,
+        },
+    }
 }
 
 fn compare(ctx: &Exec, a: &str, op: &str, b: &str) -> Result<bool, String> {

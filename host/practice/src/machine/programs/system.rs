@@ -18,6 +18,10 @@ pub(super) fn find(name: &str) -> Option<fn(&mut Exec) -> i32> {
                     ctx.wait(time);
                     0
                 }
+                None if text == "infinity" => {
+                    ctx.cancel.wait(None);
+                    0
+                }
                 None => ctx.fail(1, format!("invalid time interval '{text}'")),
             }
         },

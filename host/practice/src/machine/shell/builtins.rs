@@ -149,6 +149,7 @@ fn number(sh: &mut Shell, argv: &[String]) -> Result<i32, Flow> {
 
 fn exit(sh: &mut Shell, argv: &[String]) -> Step {
     let status = number(sh, argv)?;
+    sh.leaving = true;
     Err(Flow::Exit(status))
 }
 
@@ -830,6 +831,7 @@ fn kill(sh: &mut Shell, argv: &[String]) -> Step {
                 cancel.kill(signal);
             }
         } else if pid == sh.pid && signal != 0 {
+            sh.leaving = true;
             return Err(Flow::Exit(128 + i32::from(signal)));
         } else if pid != sh.pid && !lock(&sh.ctx.machine.system).services.has_pid(pid) {
             sh.complain("kill: No such process");

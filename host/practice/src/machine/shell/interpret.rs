@@ -8,7 +8,7 @@ use brush_parser::ast::{
 };
 
 use super::super::launch::{self, NotStarted};
-use super::super::process::{Cancel, Input, Output, Pipe};
+use super::super::process::{Input, Output, Pipe};
 use super::redirect::Failed;
 use super::{Flow, Shell, Step, Variable, builtins, pattern};
 
@@ -52,7 +52,7 @@ impl Shell {
         let mut child = self.clone();
         child.traps.clear();
         child.ctx.stdin = Input::empty();
-        let own = Cancel::with_deadline(&self.ctx.cancel, std::time::Duration::from_secs(1 << 30));
+        let own = self.ctx.cancel.child();
         child.ctx.cancel = own.clone();
         let pid = self.ctx.machine.next_pid();
         let list = list.clone();
@@ -91,6 +91,7 @@ impl Shell {
             status = i32::from(status == 0);
             self.status = status;
         } else if status != 0 && self.options.errexit && self.tested == 0 && !tested && ends_shell(pipeline) {
+            self.leaving = true;
             return Err(Flow::Exit(status));
         }
         Ok(status)
@@ -409,6 +410,7 @@ impl Shell {
         }
         let status = self.external(argv);
         self.traps.clear();
+        self.leaving = true;
         Err(Flow::Exit(status))
     }
 

@@ -8,6 +8,7 @@
 mod builtins;
 pub(crate) use builtins::{escapes, format_arguments};
 mod expand;
+mod interactive;
 mod interpret;
 pub mod pattern;
 mod redirect;
@@ -57,6 +58,10 @@ pub struct Shell {
     pub(crate) loops: usize,
     pub(crate) locals: Vec<Vec<(String, Option<Variable>)>>,
     pub(crate) bash: bool,
+    /// Somebody types: mistakes do not end it.
+    pub(crate) interactive: bool,
+    /// It was told to end, so that it does also where mistakes do not.
+    pub(crate) leaving: bool,
     pub(crate) depth: u32,
     pub(crate) line: usize,
     pub(crate) pid: u32,
@@ -160,7 +165,7 @@ fn incomplete(error: &brush_parser::ParseError) -> bool {
 impl Shell {
     /// A shell with the environment and streams of `ctx`.
     pub fn new(ctx: Exec, name: &str, positional: Vec<String>) -> Self {
-        let bash = name.rsplit('/').next() == Some("bash") || ctx.machine.image().sh_is_bash();
+        let bash = is_bash(name, &ctx);
         let mut variables: BTreeMap<String, Variable> = ctx
             .env
             .iter()
@@ -208,6 +213,8 @@ impl Shell {
             loops: 0,
             locals: Vec::new(),
             bash,
+            interactive: false,
+            leaving: false,
             depth: 0,
             line: 1,
             pid,
@@ -303,6 +310,9 @@ impl Shell {
             .collect();
         for (tabs, tag) in tags {
             loop {
+                if self.interactive {
+                    self.show_prompt("PS2");
+                }
                 let next = self.ctx.stdin.line(&self.ctx.cancel);
                 if next.is_empty() {
                     return;
@@ -411,7 +421,9 @@ impl Shell {
     /// A message as this kind of shell begins it.
     pub(crate) fn complain(&mut self, text: &str) {
         let name = self.name.clone();
-        let prefix = if self.bash {
+        let prefix = if self.bash && self.interactive {
+            format!("{name}: ")
+        } else if self.bash {
             format!("{name}: line {}: ", self.line)
         } else {
             format!("{name}: {}: ", self.line)
@@ -455,6 +467,11 @@ impl Shell {
     }
 }
 
+/// Whether the program of that name (a login shell's begins with `-`) is bash.
+fn is_bash(called: &str, ctx: &Exec) -> bool {
+    called.rsplit('/').next().map(|base| base.trim_start_matches('-')) == Some("bash") || ctx.machine.image().sh_is_bash()
+}
+
 /// `sh`, `dash` and `bash` as programs.
 pub fn program(ctx: &mut Exec) -> i32 {
     let called = ctx.argv.first().cloned().unwrap_or_else(|| "sh".into());
@@ -463,7 +480,7 @@ pub fn program(ctx: &mut Exec) -> i32 {
     let mut command = false;
     let mut stdin = false;
     let mut at = 0;
-    let bash = called.rsplit('/').next() == Some("bash") || ctx.machine.image().sh_is_bash();
+    let bash = is_bash(&called, ctx);
     while at < args.len() {
         let arg = &args[at];
         if arg == "--" || arg == "-" {
@@ -519,7 +536,10 @@ pub fn program(ctx: &mut Exec) -> i32 {
     if stdin || rest.is_empty() {
         let mut shell = Shell::new(cx, &called, rest);
         shell.options = options;
-        return shell.run_stdin();
+        return match shell.ctx.stdin.is_terminal() {
+            Some(terminal) => shell.run_interactive(&terminal),
+            None => shell.run_stdin(),
+        };
     }
     let content = ctx.read_file(&rest[0]);
     match content {
