@@ -3,14 +3,14 @@
 
 pub mod accounts;
 pub mod archive;
-pub mod fileutils;
+pub mod files;
 mod gpg;
 pub mod netutils;
 pub mod packaging;
 pub mod system;
 pub mod systemd;
 mod terminals;
-pub mod textutils;
+pub mod text;
 
 use std::sync::Arc;
 
@@ -52,9 +52,9 @@ pub fn find(name: &str) -> Option<Arc<dyn Program>> {
     }
     type Find = fn(&str) -> Option<fn(&mut Exec) -> i32>;
     let all: [Find; 10] = [
-        fileutils::find,
+        files::find,
         gpg::find,
-        textutils::find,
+        text::find,
         accounts::find,
         archive::find,
         netutils::find,

@@ -5,11 +5,13 @@
 //! a script on standard input is read ahead (dash before 0.5.13 takes blocks, so that what follows in the script is lost to the
 //! commands in it; bash reads no further than the command).
 
+mod arithmetic;
 mod builtins;
 pub(crate) use builtins::{escapes, format_arguments};
 mod expand;
 mod interactive;
 mod interpret;
+mod parameters;
 pub mod pattern;
 mod redirect;
 
