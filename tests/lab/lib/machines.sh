@@ -53,3 +53,87 @@ machine_delete() {
     lxd_call DELETE "/1.0/instances/$1" >/dev/null
     rm -rf "$LAB/run/machines/$1"
 }
+
+# One machine of every image, side by side, and then together as minions of one master.
+smoke() {
+    local distro names=()
+    for distro in "${DISTROS[@]}"; do names+=("smoke-$distro"); done
+    SMOKE=("${names[@]}")
+    trap 'machines_delete "${SMOKE[@]}"' EXIT
+    machines_delete "${names[@]}"
+    together smoke_debian smoke_ubuntu smoke_fedora smoke_arch
+    step "Salt's master and four minions" logged smoke-salt smoke_salt
+    step "four reboots" smoke_reboot
+    step "the machines' removal" machines_delete "${names[@]}"
+    trap - EXIT
+}
+
+smoke_debian() { smoke_prepare debian apt salt-master salt-minion; }
+smoke_ubuntu() { smoke_prepare ubuntu apt salt-minion; }
+smoke_fedora() { smoke_prepare fedora dnf salt-minion; }
+smoke_arch() { smoke_prepare arch pacman; }
+
+# smoke_prepare DISTRO SCRIPT PACKAGE…
+smoke_prepare() {
+    local distro=$1 script=$2
+    shift 2
+    machine_boot "smoke-$distro" "$distro"
+    step "packages on $distro" logged "smoke-$distro" \
+        machine_script "smoke-$distro" "$LAB_SOURCE/smoke/$script.sh" "http://$LAB_IPV4:$MIRROR_PORT" "$SALT_VERSION" "$@"
+    machine_ssh "smoke-$distro" '! systemctl is-active --quiet salt-minion' || die "salt-minion of $distro runs before it has a master"
+}
+
+# machine_script NAME FILE [ARGUMENT…]: without a dash, since it is the machine's own sh.
+machine_script() {
+    local name=$1 file=$2
+    shift 2
+    machine_ssh "$name" sh -s -- "$@" <"$file"
+}
+
+smoke_salt() {
+    local distro master=smoke-debian address
+    address=$(machine_address "$master")
+    for distro in "${DISTROS[@]}"; do
+        machine_ssh "smoke-$distro" "mkdir -p /etc/salt/minion.d && printf 'id: $distro\nmaster: $address\n' >/etc/salt/minion.d/lab.conf
+            systemctl enable salt-minion && systemctl restart salt-minion"
+    done
+    until_true 60 keys_wait "$master" || die "four keys have not arrived at Salt's master"
+    machine_ssh "$master" 'salt-key -y -A && mkdir -p /srv/salt && cat >/srv/salt/lab.sls' <"$LAB_SOURCE/smoke/state.sls"
+    until_true 60 minions_answer "$master" || die "four minions do not answer Salt's master"
+    machine_ssh "$master" "salt --hard-crash --timeout=120 --state-output=changes '*' state.apply lab"
+    # What the second run changes, nothing described.
+    machine_ssh "$master" "salt --out=json --static --timeout=120 '*' state.apply lab" >"$LAB/log/smoke-second.json"
+    jq -e 'length == 4 and ([.[][]] | all(.result and .changes == {}))' "$LAB/log/smoke-second.json" ||
+        die "the second run of the states changed something, or failed" "see $LAB/log/smoke-second.json"
+}
+
+keys_wait() { machine_ssh "$1" 'salt-key --out=json -l un' | jq -e '.minions_pre | length == 4'; }
+minions_answer() { machine_ssh "$1" "salt --out=json --static --timeout=5 '*' test.ping" | jq -e 'length == 4 and all(. == true)'; }
+
+smoke_reboot() {
+    local distro
+    for distro in "${DISTROS[@]}"; do
+        # A container has the boot_id of its host's kernel: when pid 1 began is what tells.
+        machine_ssh "smoke-$distro" systemctl show -p UserspaceTimestampMonotonic >"$LAB/run/machines/smoke-$distro/boot"
+        machine_ssh "smoke-$distro" systemctl reboot || true
+    done
+    for distro in "${DISTROS[@]}"; do
+        until_true 60 rebooted "smoke-$distro" || die "$distro is not back after a reboot"
+        machine_ssh "smoke-$distro" 'nft list ruleset' | grep -q 'policy drop' || die "$distro has no firewall after a reboot"
+        machine_ssh "smoke-$distro" 'systemctl is-active salt-minion' >/dev/null || die "$distro has no minion after a reboot"
+    done
+}
+
+rebooted() {
+    local before now
+    before=$(cat "$LAB/run/machines/$1/boot")
+    now=$(machine_ssh "$1" systemctl show -p UserspaceTimestampMonotonic) || return 1
+    [[ $now != "$before" ]] && machine_ssh "$1" 'test "$(systemctl is-system-running)" = running'
+}
+
+machines_delete() {
+    local name
+    for name in "$@"; do
+        ! lxd_get "/1.0/instances/$name" >/dev/null 2>&1 || machine_delete "$name"
+    done
+}

@@ -57,7 +57,7 @@ salt_trees() {
     local trees=$1 program
     mkdir -p "$trees"/{common,master,minion}/usr/bin "$trees"/common/opt/saltstack "$trees"/{master,minion}/usr/lib/systemd/system \
         "$trees"/common/{etc/salt,var/log/salt,var/cache/salt} "$trees"/master/etc/salt/{master.d,pki/master} \
-        "$trees"/master/var/{log,cache}/salt/master "$trees"/minion/etc/salt/minion.d
+        "$trees"/master/var/cache/salt/master "$trees"/minion/etc/salt/minion.d
     cp -al "$ONEDIR" "$trees/common/opt/saltstack/salt"
     rm "$trees/common/opt/saltstack/salt/.key"
     for program in "${SALT_PROGRAMS[@]}"; do
