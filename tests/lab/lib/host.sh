@@ -85,7 +85,7 @@ ForeGround: 1
 CONF
     background apt-cacher-ng -c "$LAB/run/cache" >"$LAB/log/cache.log" 2>&1
     printf '%s\n' $! >"$LAB/run/cache.pid"
-    until_true 20 curl -fsS -o /dev/null "http://127.0.0.1:$CACHE_PORT/debian/dists/$release/InRelease" ||
+    until_true 20 curl -fsS -o /dev/null "http://$LAB_LOOPBACK:$CACHE_PORT/debian/dists/$release/InRelease" ||
         die "the package cache does not answer" "see $LAB/log/cache.log"
 }
 

@@ -25,7 +25,7 @@ distros_step() {
 
 # One file system that all images start from.
 base_build() {
-    local base=$LAB/build/base key release cache=http://127.0.0.1:$CACHE_PORT
+    local base=$LAB/build/base key release cache=http://$LAB_LOOPBACK:$CACHE_PORT
     release=$(codename)
     key=$(hash_of "$LAB_SOURCE/lib/images.sh")-$LAB_IPV4-$release
     [[ $(cat "$base.key" 2>/dev/null) != "$key" ]] || return 0
@@ -168,12 +168,12 @@ install_in() {
     use_local_cache "$root"
     in_image "$root" chroot "$root" sh -ec \
         'apt-get update -q; DEBIAN_FRONTEND=noninteractive exec apt-get install -q -y --no-install-recommends "$@"' sh "$@"
-    sed -i "s/127.0.0.1/$LAB_IPV4/" "$root/etc/apt/sources.list.d/debian.sources"
+    sed -i "s/$LAB_LOOPBACK/$LAB_IPV4/" "$root/etc/apt/sources.list.d/debian.sources"
     rm -f "$root/usr/sbin/policy-rc.d"
 }
 
 # What is built here reaches the cache on loopback, whether the bridge is there or not.
-use_local_cache() { sed -i "s/$LAB_IPV4/127.0.0.1/" "$1/etc/apt/sources.list.d/debian.sources"; }
+use_local_cache() { sed -i "s/$LAB_IPV4/$LAB_LOOPBACK/" "$1/etc/apt/sources.list.d/debian.sources"; }
 
 # What a killed build left.
 build_cleanup() {

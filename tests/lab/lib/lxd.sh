@@ -57,6 +57,8 @@ lxd_up() {
         {description: "", config: {}, devices: {
             root: {type: "disk", path: "/", pool: "default"},
             eth0: {type: "nic", name: "eth0", network: $network}}}')" >/dev/null
+    # A size for servers. Debian's LXD without lxcfs limits a machine without showing it the limit.
+    lxd_call POST /1.0/profiles '{"name": "small", "description": "", "config": {"limits.cpu": "2", "limits.memory": "2GiB"}, "devices": {}}' >/dev/null
     lxd_trust
 }
 

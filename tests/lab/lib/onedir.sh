@@ -24,20 +24,22 @@ onedir_build() {
     # What no machine of the tests uses, and what it weighs: salt-cloud's library is the largest of all.
     rm -rf "$library"/dist-packages/{pip,pip-*,libcloud,apache_libcloud*,virtualenv,virtualenv-*}
     rm -rf "$library"/{test,idlelib,turtledemo,tkinter,lib2to3,ensurepip,config-3*}
-    local program
+    local program function
     for program in "${SALT_PROGRAMS[@]}"; do
+        function=${program//-/_}
+        [[ $program != salt ]] || function=salt_main
         cat >"$ONEDIR/$program" <<PROGRAM
 #!/bin/sh
 ''''exec "\$(dirname "\$(readlink -f "\$0")")/bin/python3" -E -s "\$0" "\$@" # '''
 import sys
-from salt.scripts import ${program//-/_} as main
+from salt.scripts import $function as main
 sys.exit(main())
 PROGRAM
         chmod 755 "$ONEDIR/$program"
     done
     # The machines would do it at the first call of every program.
     "$ONEDIR/bin/python3" -E -s -m compileall -q -j 0 "$library" >"$LAB/log/compileall.log" 2>&1 || true
-    logged onedir "$ONEDIR/salt-call" --versions-report
+    for program in "${SALT_PROGRAMS[@]}"; do logged onedir "$ONEDIR/$program" --version; done
     rm -rf "$venv"
     printf '%s' "$key" >"$ONEDIR/.key"
 }

@@ -1,5 +1,5 @@
 # Enough to see that Salt works here: an account, a file, a kernel setting, a firewall, a service.
-operator:
+deploy:
   user.present:
     - shell: /bin/bash
 
