@@ -64,6 +64,31 @@ impl Operator {
         &self.public_line
     }
 
+    /// A configuration of servers that are there already, reached by the world's bastion.
+    pub fn existing(&self, ssh: &str, servers: &str) -> String {
+        format!(
+            r#"[cluster]
+name = "test"
+[cm]
+tool = "salt"
+attempts = 1
+[ssh]
+jump = "jump@{bastion}"
+{ssh}
+[limits]
+reach-timeout = "1s"
+[[users]]
+name = "sam"
+keys = ["{key}"]
+sudo = true
+[providers.mine]
+plugin = "existing"
+{servers}"#,
+            bastion = self.facts.bastion,
+            key = self.public_line,
+        )
+    }
+
     /// The head of a configuration for this world: everything but the servers.
     pub fn head(&self, _world: &World, master: Option<&str>) -> String {
         self.head_with(master)
@@ -179,6 +204,7 @@ password = {{ env = "PRACTICE_PASSWORD" }}
             state_directory: self.path().join(".bootmachine"),
             surroundings,
             identities,
+            accepted_host_keys: std::collections::BTreeMap::new(),
             known_hosts: self.path().join("known_hosts"),
             http: HttpOptions {
                 base_delay: Duration::from_millis(5),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bootmachine_practice::bastion::Settings;
-use bootmachine_practice::machine::Machine;
+use bootmachine_practice::machine::{Connect, Hypervisor as _, ImageKind, Machine, MachineSpec};
 use bootmachine_practice::{Playground, PracticeOptions, Quotas, Rule, ServerEffect, ServerRule, Wait};
 
 /// What an operator has to know of a world, which may be in another process.
@@ -87,6 +87,35 @@ impl World {
             .collect();
         names.sort();
         names
+    }
+
+    /// A machine that was there before, and that the cloud knows nothing of: root and the image's own user log in with this key. Returns once
+    /// it answers, and with the key that it shows.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub async fn existing(&self, name: &str, address: &str, image: ImageKind, key: &str) -> String {
+        let user_data = format!("#cloud-config\ndisable_root: false\nssh_authorized_keys:\n  - {key}\nhostname: {name}\n");
+        let address = address.parse().expect("an address");
+        self.playground.machines.start(MachineSpec {
+            id: format!("existing-{name}"),
+            name: name.to_owned(),
+            image,
+            addresses: vec![address],
+            user_data: Some(user_data.into_bytes()),
+            authorized_key: None,
+            seed: 7,
+            silent: false,
+        });
+        let from = "10.77.0.1".parse().expect("an address");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !matches!(self.playground.machines.connect(address, 22, from), Connect::Accepted(_)) {
+            assert!(std::time::Instant::now() < deadline, "{name} does not answer");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let (status, line, err) = self.machine(name).script("cat /etc/ssh/ssh_host_ed25519_key.pub");
+        assert_eq!(status, 0, "{err}");
+        line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
     /// The machine of the only server of this name.

@@ -230,6 +230,7 @@ async fn fake(mood: Mood) -> Running {
         host: "127.0.0.1".into(),
         port,
         user: "root".into(),
+        sudo_password: None,
         host_key,
     };
     Running {
@@ -297,6 +298,7 @@ fn target(port: u16) -> Target {
         host: "127.0.0.1".into(),
         port,
         user: "root".into(),
+        sudo_password: None,
         host_key,
     }
 }

@@ -189,7 +189,7 @@ async fn another_host_key_is_refused_and_nobody_is_logged_in() {
     target.host_key = HostKeyPolicy::Fingerprints(vec![fingerprint(&expected), fingerprint(&sshd.host_key)]);
     let session = broker.connect(&target).await.unwrap();
     assert_eq!(session.host_key().unwrap().key_data(), sshd.host_key.key_data());
-    let peeked = broker.peek_host_key(&target.host, target.port).await.unwrap();
+    let peeked = broker.peek_host_key(&target).await.unwrap();
     assert_eq!(peeked.key_data(), sshd.host_key.key_data());
 }
 

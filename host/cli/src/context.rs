@@ -9,13 +9,13 @@ use bootmachine_broker::http::HttpOptions;
 use bootmachine_broker::ssh::{Identities, Jump};
 use bootmachine_config::{Config, Diagnostic};
 use bootmachine_fleet::plugins::LocalThenBundled;
-use bootmachine_fleet::{Fleet, Options, Reporter, Timing};
+use bootmachine_fleet::{Fleet, FleetError, Options, Reporter, Timing};
 use bootmachine_plugin::settings::Surroundings;
 use bootmachine_plugin::{Engine, Limits};
 
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
-use crate::ui::prompt::AskPassphrase;
+use crate::ui::prompt::{AskPassphrase, Given};
 
 /// The file that is looked for.
 pub const CONFIG: &str = "bootmachine.toml";
@@ -40,6 +40,7 @@ pub struct Context {
     warnings: Vec<Diagnostic>,
     surroundings: Surroundings,
     timing: Timing,
+    accepted_host_keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Context {
@@ -60,6 +61,7 @@ impl Context {
             warnings: loaded.warnings,
             surroundings: surroundings(directory),
             timing: timing()?,
+            accepted_host_keys: BTreeMap::new(),
         })
     }
 
@@ -81,6 +83,13 @@ impl Context {
     #[must_use]
     pub fn with_surroundings(mut self, surroundings: Surroundings) -> Self {
         self.surroundings = surroundings;
+        self
+    }
+
+    /// Fingerprints that the operator vouches for, by the name of a server.
+    #[must_use]
+    pub fn accepting(mut self, host_keys: BTreeMap<String, Vec<String>>) -> Self {
+        self.accepted_host_keys = host_keys;
         self
     }
 
@@ -106,6 +115,7 @@ impl Context {
             state_directory,
             surroundings: self.surroundings.clone(),
             identities,
+            accepted_host_keys: self.accepted_host_keys.clone(),
             http: http(&self.timing)?,
             timing: self.timing.clone(),
             reporter,
@@ -116,13 +126,24 @@ impl Context {
     /// The key that the configuration names, or the agent and the keys that ssh would take.
     async fn identities(&self) -> Result<Identities, Failure> {
         if let Some(path) = &self.config.ssh.identity {
-            let file = Identities::none().with_file(&path.value, &AskPassphrase).await;
+            let file = match &self.config.ssh.identity_passphrase {
+                None => Identities::none().with_file(&path.value, &AskPassphrase).await,
+                Some(source) => {
+                    let secret = bootmachine_fleet::fetch_secret(&source.value, &self.surroundings)
+                        .await
+                        .map_err(|reason| {
+                            let message = format!("`identity-passphrase` can not be had: {reason}");
+                            FleetError::Config(vec![self.config.diagnostic(source.span.clone(), message)])
+                        })?;
+                    Identities::none().with_file(&path.value, &Given(secret)).await
+                }
+            };
             return file.map_err(|error| {
                 Failure::new(Exit::Usage, error.to_string()).with_hint(if crate::ui::prompt::is_possible() {
                     format!("`identity` in `[ssh]` of {} names it", self.config.path.display())
                 } else {
                     format!(
-                        "without a terminal nobody can be asked for a passphrase: `ssh-add {}`, and leave `identity` out of `[ssh]`",
+                        "without a terminal nobody can be asked for a passphrase: say with `identity-passphrase` where it is to be had, or `ssh-add {}` and leave `identity` out of `[ssh]`",
                         path.value.display()
                     )
                 })

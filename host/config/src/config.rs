@@ -184,6 +184,12 @@ impl Config {
         self.users.iter().find(|user| user.name == self.ssh.login)
     }
 
+    /// Who a server is entered as before it is secured.
+    pub fn first_login(&self, server: &str) -> &str {
+        let own = self.server(server).and_then(|server| server.first_login.as_ref());
+        own.unwrap_or(&self.ssh.first_login)
+    }
+
     /// The directory of the file, which relative paths start at.
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
@@ -222,7 +228,10 @@ fn syntax_errors(source: &Arc<Source>, faults: &[toml::de::Error]) -> Vec<Diagno
 fn mask_secrets(source: &mut Source, document: &DeTable<'_>, broken: bool) {
     fn walk(spans: &mut Vec<Range<usize>>, table: &DeTable<'_>) {
         for (key, value) in table {
-            if key.get_ref() == "plain" {
+            // A password where its source is expected is a password all the same.
+            let misplaced =
+                ["sudo-password", "identity-passphrase"].contains(&key.get_ref().as_ref()) && value.get_ref().as_str().is_some();
+            if key.get_ref() == "plain" || misplaced {
                 spans.push(value.span());
             }
             visit(spans, value.get_ref());

@@ -11,6 +11,7 @@ use crate::{
     names::{host_label_fault, list, nearest},
     provider::Provider,
     reader::{Reader, Section, json_object},
+    ssh::check_user,
 };
 
 /// Servers that one entry may stand for.
@@ -31,6 +32,8 @@ pub(crate) struct ServerEntry {
     image: Option<Located<String>>,
     /// The size, by the provider's name or identifier; `bootmachine sizes` lists them. Whether one is needed is the provider's to say.
     size: Option<Located<String>>,
+    /// Who the server is entered as at first, where that is not `[ssh] first-login`.
+    first_login: Option<Located<String>>,
     /// What the server is for; the configuration-management tool's configuration is assigned by it.
     #[schemars(with = "Option<Vec<String>>")]
     roles: Vec<Located<String>>,
@@ -55,6 +58,8 @@ pub struct Server {
     pub image: Option<Located<String>>,
     /// The size, by name or identifier.
     pub size: Option<Located<String>>,
+    /// Who it is entered as at first, where that is not `[ssh] first-login`.
+    pub first_login: Option<Located<String>>,
     /// What the server is for.
     pub roles: Vec<Located<String>>,
     /// Further wishes to the provider: a JSON object.
@@ -93,6 +98,10 @@ impl ServerEntry {
         let distro = section.required(r, "distro", "\"debian\"");
         let image = section.optional(r, "image", "\"debian-13\"");
         let size = section.optional(r, "size", "\"small\"");
+        let first_login = section.string(r, "first-login");
+        if let Some(first_login) = &first_login {
+            check_user(r, first_login);
+        }
         let roles = section.strings(r, "roles");
         for role in &roles {
             if let Some(fault) = host_label_fault(role) {
@@ -112,6 +121,7 @@ impl ServerEntry {
             distro,
             image,
             size,
+            first_login,
             roles,
             count,
             options,
@@ -138,6 +148,7 @@ impl ServerEntry {
             distro: self.distro.clone(),
             image: self.image.clone(),
             size: self.size.clone(),
+            first_login: self.first_login.clone(),
             roles: self.roles.clone(),
             options: self.options.clone(),
             entry,

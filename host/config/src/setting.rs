@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::{
     located::Located,
-    reader::{Reader, Value, describe, json},
+    reader::{Reader, Section, Value, describe, json},
 };
 
 /// The value of a setting.
@@ -44,6 +44,25 @@ pub enum SecretSource {
     Command(Vec<String>),
     /// `{ plain = "…" }`: in the file itself, because the operator insists.
     Plain(SecretString),
+}
+
+impl SecretSource {
+    /// A setting of bootmachine's own that is a secret. Its value never stands in the file as a plain string, which no excerpt shows either.
+    pub(crate) fn read(r: &mut Reader, section: &mut Section<'_, '_>, key: &'static str) -> Option<Located<Self>> {
+        let value = section.value(key)?;
+        if let SettingValue::Secret(source) = SettingValue::read(r, key, value) {
+            return Some(Located::new(source, value.span()));
+        }
+        let found = describe(value.get_ref());
+        let error = r.error(
+            value.span(),
+            format!("`{key}` in {} must be where the secret is to be had, not {found}", section.title),
+        );
+        r.push(error.with_label("expected a source").with_help(format!(
+            "write `{key} = {{ env = \"NAME\" }}`, `{{ file = \"path\" }}` or `{{ command = [\"pass\", \"show\", \"name\"] }}`"
+        )));
+        None
+    }
 }
 
 impl SettingValue {
@@ -144,23 +163,43 @@ impl JsonSchema for SettingValue {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let source = |key: &str, doc: &str, value: Json| {
-            object!({
-                "type": "object", "description": doc,
-                "properties": { key: value }, "required": [key], "additionalProperties": false,
-            })
-        };
-        let text = object!({ "type": "string" });
+        let mut forms = vec![object!({ "type": ["string", "integer", "boolean", "number", "array"] })];
+        forms.extend(source_schemas());
+        forms.push(object!({ "type": "object" }));
         json_schema!({
             "description": "A setting of a plugin: a value, or where a secret comes from. `bootmachine plugin show NAME` lists a plugin's settings.",
-            "anyOf": [
-                { "type": ["string", "integer", "boolean", "number", "array"] },
-                source("env", "A secret from an environment variable.", text.clone()),
-                source("file", "A secret from a file.", text.clone()),
-                source("command", "A secret that a program prints.", object!({ "type": "array", "items": text, "minItems": 1 })),
-                source("plain", "A secret in this file. Prefer the other sources.", text),
-                { "type": "object" },
-            ],
+            "anyOf": forms,
         })
     }
+}
+
+impl JsonSchema for SecretSource {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Where a secret comes from.", "anyOf": source_schemas() })
+    }
+}
+
+/// The forms that a source can be written in.
+fn source_schemas() -> [Json; 4] {
+    let source = |key: &str, doc: &str, value: Json| {
+        object!({
+            "type": "object", "description": doc,
+            "properties": { key: value }, "required": [key], "additionalProperties": false,
+        })
+    };
+    let text = object!({ "type": "string" });
+    [
+        source("env", "A secret from an environment variable.", text.clone()),
+        source("file", "A secret from a file.", text.clone()),
+        source(
+            "command",
+            "A secret that a program prints.",
+            object!({ "type": "array", "items": text, "minItems": 1 }),
+        ),
+        source("plain", "A secret in this file. Prefer the other sources.", text),
+    ]
 }

@@ -9,6 +9,7 @@ use crate::{
     located::Located,
     names::user_name_fault,
     reader::{Reader, Section},
+    setting::SecretSource,
 };
 
 const PORT: u16 = 55022;
@@ -27,12 +28,16 @@ pub struct Ssh {
     /// Who bootmachine logs in as once a server is secured: a user with sudo and a key. Default: the first such user.
     #[schemars(with = "Option<String>")]
     pub login: Located<String>,
-    /// Who a fresh server is entered as.
+    /// Who a fresh server is entered as: root, or a user with sudo. A server can have a `first-login` of its own.
     #[schemars(with = "Option<String>", extend("default" = FIRST_LOGIN))]
     pub first_login: Located<String>,
+    /// Where the password is to be had that sudo asks `first-login` for. Without it, sudo must not ask.
+    pub sudo_password: Option<Located<SecretSource>>,
     /// The private key to log in with. Default: what the agent offers, then `~/.ssh/id_ed25519`, `~/.ssh/id_ecdsa`, `~/.ssh/id_rsa`.
     #[schemars(with = "Option<String>")]
     pub identity: Option<Located<PathBuf>>,
+    /// Where the passphrase of `identity` is to be had. Without it, it is asked for on the terminal.
+    pub identity_passphrase: Option<Located<SecretSource>>,
     /// A jump host that servers are reached through: `[user@]host[:port]`.
     pub jump: Option<Located<Jump>>,
 }
@@ -46,7 +51,9 @@ impl Ssh {
                 allow_port_22: false,
                 login: Located::default(),
                 first_login: unwritten(FIRST_LOGIN.to_owned()),
+                sudo_password: None,
                 identity: None,
+                identity_passphrase: None,
                 jump: None,
             };
         };
@@ -66,12 +73,8 @@ impl Ssh {
         let first_login = section
             .string(r, "first-login")
             .unwrap_or_else(|| Located::new(FIRST_LOGIN.to_owned(), section.span.clone()));
-        if let Some(fault) = user_name_fault(&first_login) {
-            r.push(
-                r.error(first_login.span.clone(), format!("`{first_login}` can not be the name of a user"))
-                    .with_label(fault),
-            );
-        }
+        check_user(r, &first_login);
+        let sudo_password = SecretSource::read(r, &mut section, "sudo-password");
         let identity = section.string(r, "identity").and_then(|text| {
             if text.ends_with(".pub") {
                 let error = r.error(text.span.clone(), "`identity` in `[ssh]` names a public key");
@@ -84,6 +87,7 @@ impl Ssh {
             }
             r.path(&text).map(|path| Located::new(path, text.span))
         });
+        let identity_passphrase = SecretSource::read(r, &mut section, "identity-passphrase");
         let jump = section.string(r, "jump").and_then(|text| match text.parse::<Jump>() {
             Ok(jump) => Some(Located::new(jump, text.span)),
             Err(fault) => {
@@ -98,9 +102,21 @@ impl Ssh {
             allow_port_22,
             login,
             first_login,
+            sudo_password,
             identity,
+            identity_passphrase,
             jump,
         }
+    }
+}
+
+/// Whether somebody of this name can log in at all.
+pub(crate) fn check_user(r: &mut Reader, name: &Located<String>) {
+    if let Some(fault) = user_name_fault(name) {
+        r.push(
+            r.error(name.span.clone(), format!("`{name}` can not be the name of a user"))
+                .with_label(fault),
+        );
     }
 }
 

@@ -111,9 +111,9 @@ fn others_can_point_into_the_file() {
     error.file = "bootmachine.toml".into();
     insta::assert_snapshot!(error.render(false), @r"
     error: the cloud does not know this
-      --> bootmachine.toml:48:12
+      --> bootmachine.toml:50:12
        |
-    48 | auth-url = **************************************
+    50 | auth-url = **************************************
        |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ here
     ");
     // A place that is none does no harm.
@@ -231,8 +231,12 @@ fn summary(config: &Config) -> String {
     let identity = ssh.identity.as_ref().map_or("default".to_owned(), |identity| relative(identity));
     writeln!(
         out,
-        "ssh port {}, login {}, first {}, identity {identity}, jump {jump}",
-        ssh.port, ssh.login, ssh.first_login
+        "ssh port {}, login {}, first {}, identity {identity}, jump {jump}, sudo password {:?}, passphrase {:?}",
+        ssh.port,
+        ssh.login,
+        ssh.first_login,
+        ssh.sudo_password.as_ref().map(|source| &source.value),
+        ssh.identity_passphrase.as_ref().map(|source| &source.value)
     )
     .expect("a string takes all");
     writeln!(out, "{:?}", config.limits).expect("a string takes all");
@@ -262,8 +266,14 @@ fn summary(config: &Config) -> String {
         let (image, size) = (shown(&server.image), shown(&server.size));
         writeln!(
             out,
-            "server {} at {}: {} {} {}, roles {roles:?}, options {}",
-            server.name, server.provider, server.distro, image, size, server.options.value
+            "server {} at {}: {} {} {}, first {}, roles {roles:?}, options {}",
+            server.name,
+            server.provider,
+            server.distro,
+            image,
+            size,
+            config.first_login(&server.name),
+            server.options.value
         )
         .expect("a string takes all");
     }

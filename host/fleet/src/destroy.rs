@@ -1,4 +1,4 @@
-//! Destroy: servers go, and whoever knew them forgets them.
+//! Destroy: servers go, and whoever knew them forgets them. Those that were there before bootmachine are only forgotten.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub struct Destroyed {
     pub provider: String,
     /// The provider's identifier.
     pub id: String,
+    /// It was there before bootmachine, and runs on.
+    pub adopted: bool,
     /// Why it is still there, if it is.
     pub problem: Option<Problem>,
 }
@@ -68,8 +70,11 @@ impl Fleet {
                     .map_err(|error| Problem::failed(format!("the journal can not be written: {error}")))?;
                 self.report(Event::Step {
                     server: found.name.clone(),
-                    text: "removing it".into(),
+                    text: if found.server.adopted { "forgetting it" } else { "removing it" }.into(),
                 });
+                if found.server.adopted {
+                    self.forget(found).await;
+                }
             }
             let ids: Vec<String> = servers.iter().map(|found| found.server.id.clone()).collect();
             let ids = &ids;
@@ -92,6 +97,7 @@ impl Fleet {
                     name: found.name.clone(),
                     provider: name.clone(),
                     id: found.server.id.clone(),
+                    adopted: found.server.adopted,
                     problem: answer.err().map(Problem::from),
                 });
             }
@@ -124,7 +130,7 @@ impl Fleet {
         if let Err(problem) = self.forget_at(&master, &names).await {
             self.report(Event::Warning {
                 message: format!("the master `{master}` could not be told to forget {}: {problem}", names.join(", ")),
-                hint: Some("a server that is booted again under such a name is compared and taken anew by `bootmachine up`".into()),
+                hint: Some("a server that comes again under such a name is compared and taken anew by `bootmachine up`".into()),
             });
         }
     }

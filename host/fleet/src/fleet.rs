@@ -18,6 +18,7 @@ use bootmachine_plugin::reach::{Http, Listener};
 use bootmachine_plugin::settings::{Configured, Resolved, SecretSource, Surroundings, Value, resolve};
 use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Digest as _;
 
 use crate::event::{Event, Reporter};
@@ -73,6 +74,8 @@ pub struct Options {
     pub identities: Identities,
     /// The operator's `known_hosts`, for the jump host. It is only read.
     pub known_hosts: PathBuf,
+    /// Fingerprints (`SHA256:…`) that the operator vouches for, by the name of a server that was there before.
+    pub accepted_host_keys: BTreeMap<String, Vec<String>>,
     /// How the HTTP broker behaves.
     pub http: HttpOptions,
     /// How long to wait between tries.
@@ -118,6 +121,8 @@ pub struct Fleet {
     pub(crate) ssh: SshBroker,
     pub(crate) http: Arc<HttpBroker>,
     pub(crate) pins: Pins,
+    pub(crate) accepted_host_keys: BTreeMap<String, Vec<String>>,
+    pub(crate) sudo_password: Option<SecretString>,
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) timing: Timing,
     pub(crate) state_directory: PathBuf,
@@ -217,10 +222,18 @@ impl Fleet {
             }
             None => None,
         };
+        let mut sudo_password = None;
+        // Where nobody logs in, nobody needs it.
+        if let Some(source) = config.ssh.sudo_password.as_ref().filter(|_| !options.identities.is_empty()) {
+            match one_line(&source.value, &options.surroundings).await {
+                Ok(secret) => sudo_password = Some(secret),
+                Err(reason) => wrong.push(config.diagnostic(source.span.clone(), format!("`sudo-password` can not be had: {reason}"))),
+            }
+        }
         let (Some(cm), Some(cm_settings), true) = (cm, cm_settings, wrong.is_empty()) else {
             return Err(FleetError::Config(wrong));
         };
-        let configuration = config.directory().join(&config.cm.configuration.value);
+        let configuration = config.cm.configuration.value.clone();
 
         let mut ssh = SshOptions::new(options.identities.clone());
         if let Some(jump) = &config.ssh.jump {
@@ -250,6 +263,8 @@ impl Fleet {
             ssh: SshBroker::new(ssh, audit),
             http,
             pins,
+            accepted_host_keys: options.accepted_host_keys,
+            sudo_password,
             reporter: options.reporter,
             timing: options.timing,
             state_directory: options.state_directory,
@@ -448,13 +463,31 @@ fn configured(value: &ConfigValue, json: bool) -> Configured {
         ConfigValue::Integer(number) => Configured::Plain(number.to_string()),
         ConfigValue::Boolean(truth) => Configured::Plain(truth.to_string()),
         ConfigValue::Json(value) => Configured::Plain(value.to_string()),
-        ConfigValue::Secret(source) => Configured::Secret(match source {
-            ConfigSecret::Env(name) => SecretSource::Env(name.clone()),
-            ConfigSecret::File { path, .. } => SecretSource::File(path.display().to_string()),
-            ConfigSecret::Command(words) => SecretSource::Command(words.clone()),
-            ConfigSecret::Plain(secret) => SecretSource::Plain(secret.clone()),
-        }),
+        ConfigValue::Secret(source) => Configured::Secret(secret_source(source)),
     }
+}
+
+fn secret_source(source: &ConfigSecret) -> SecretSource {
+    match source {
+        ConfigSecret::Env(name) => SecretSource::Env(name.clone()),
+        ConfigSecret::File { path, .. } => SecretSource::File(path.display().to_string()),
+        ConfigSecret::Command(words) => SecretSource::Command(words.clone()),
+        ConfigSecret::Plain(secret) => SecretSource::Plain(secret.clone()),
+    }
+}
+
+/// Fetches a secret of bootmachine's own settings. The reason of a failure never has the secret in it.
+pub async fn fetch_secret(source: &ConfigSecret, surroundings: &Surroundings) -> Result<SecretString, String> {
+    secret_source(source).fetch(surroundings).await
+}
+
+/// A secret that is typed in as one line.
+async fn one_line(source: &ConfigSecret, surroundings: &Surroundings) -> Result<SecretString, String> {
+    let secret = fetch_secret(source, surroundings).await?;
+    if secret.expose_secret().contains(['\n', '\r', '\0']) {
+        return Err("it has several lines".to_owned());
+    }
+    Ok(secret)
 }
 
 /// The settings of a CM tool, which has no broker that would put a secret in its place: those are left out.

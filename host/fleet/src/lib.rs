@@ -8,9 +8,11 @@
 //! - [`survey`] asks providers and servers what is there; [`plan`] compares it with the configuration;
 //! - [`stages`] are the seven steps of a server's life, and [`up`] runs them for all servers at once;
 //! - [`verify`] proves the secure state from outside and inside;
+//! - [`adopt`] is what is different about servers that were there before bootmachine;
 //! - [`destroy`], [`reboot`] and [`remote`] are the other things one does to servers;
 //! - [`journal`], [`marker`], [`labels`] and [`pins`] are what survives a crash.
 
+pub mod adopt;
 pub mod destroy;
 pub mod event;
 pub mod fleet;
@@ -32,6 +34,6 @@ pub mod userdata;
 pub mod verify;
 
 pub use event::{Event, Reporter, Stage};
-pub use fleet::{Fleet, FleetError, Options, Timing};
+pub use fleet::{Fleet, FleetError, Options, Timing, fetch_secret};
 pub use plan::{Plan, Standing};
 pub use problem::Problem;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bootmachine_broker::BrokerError;
 use bootmachine_broker::audit::Actor;
-use bootmachine_broker::ssh::{self, Command, File, HostKeyPolicy, Output, PublicKey, SshError, Step, StepOutcome, Target};
+use bootmachine_broker::ssh::{self, Command, File, HostKeyPolicy, Output, SshError, Step, StepOutcome, Target};
 use bootmachine_plugin::provider::{AddressScope, Server};
 use bootmachine_plugin::reach::Session;
 
@@ -26,6 +26,11 @@ impl Login {
     /// The login as a plugin is handed it: its acts are audited in the plugin's name.
     pub fn for_plugin(&self, actor: Actor) -> Arc<dyn Session> {
         Arc::new(Adapter(self.session.on_behalf_of(actor)))
+    }
+
+    /// The host key that the machine showed, for the next connection.
+    pub(crate) fn host_key(&self) -> HostKeyPolicy {
+        HostKeyPolicy::Pinned(self.session.host_key().into_iter().collect())
     }
 
     /// The login as the host uses it.
@@ -97,26 +102,36 @@ impl Fleet {
     }
 
     /// Where one door of a server is.
-    pub(crate) fn target(&self, server: &Server, name: &str, door: Door, host_keys: &[PublicKey]) -> Result<Target, Problem> {
+    pub(crate) fn target(&self, server: &Server, name: &str, door: Door, host_keys: &HostKeyPolicy) -> Result<Target, Problem> {
         let Some((host, ssh_port)) = Self::address_of(server) else {
             return Err(Problem::unavailable("it has no address yet"));
         };
+        let first = self.config.first_login(name);
         let (port, user) = match door {
-            Door::Fresh => (ssh_port.unwrap_or(22), &self.config.ssh.first_login.value),
-            Door::Secured => (self.config.ssh.port.value, &self.config.ssh.login.value),
+            Door::Fresh => (ssh_port.unwrap_or(22), first),
+            Door::Secured => (self.config.ssh.port.value, self.config.ssh.login.value.as_str()),
         };
         Ok(Target {
             name: name.to_owned(),
             host: host.to_owned(),
             port,
-            user: user.clone(),
-            host_key: HostKeyPolicy::Pinned(host_keys.to_vec()),
+            user: user.to_owned(),
+            // It is the password of whoever logs in first, and nobody else's business.
+            sudo_password: if user == first && user != "root" {
+                self.sudo_password.clone()
+            } else {
+                None
+            },
+            host_key: host_keys.clone(),
         })
     }
 
     /// Logs in by whichever door opens, the secured one first.
-    pub(crate) async fn log_in(&self, server: &Server, name: &str, host_keys: &[PublicKey]) -> Result<Login, Problem> {
-        if host_keys.is_empty() {
+    pub(crate) async fn log_in(&self, server: &Server, name: &str, host_keys: &HostKeyPolicy) -> Result<Login, Problem> {
+        if host_keys.is_unknown() {
+            if server.adopted {
+                return Err(Self::stranger(name));
+            }
             return Err(Problem::new(
                 bootmachine_broker::ErrorKind::PermissionDenied,
                 "its host key is not known: nothing to compare with",
@@ -126,14 +141,14 @@ impl Fleet {
         let secured = self.target(server, name, Door::Secured, host_keys)?;
         let first_error = match self.ssh.connect(&secured).await {
             Ok(session) => return Ok(Login { session, secured: true }),
-            Err(error @ SshError::HostKey { .. }) => return Err(not_the_one(error, name)),
+            Err(error @ SshError::HostKey { .. }) => return Err(not_the_one(error, name, server)),
             Err(error) => error,
         };
         let fresh = self.target(server, name, Door::Fresh, host_keys)?;
         match self.ssh.connect(&fresh).await {
             Ok(session) => Ok(Login { session, secured: false }),
             // A door that is there and keeps us out says more than one that is not there.
-            Err(error @ SshError::HostKey { .. }) => Err(not_the_one(error, name)),
+            Err(error @ SshError::HostKey { .. }) => Err(not_the_one(error, name, server)),
             Err(error) => Err(match (&first_error, &error) {
                 (SshError::Authentication { .. }, SshError::Refused { .. } | SshError::Unreachable { .. }) => first_error.into(),
                 _ => error.into(),
@@ -143,8 +158,19 @@ impl Fleet {
 }
 
 /// Only the operator can find out who it is that answers.
-fn not_the_one(error: SshError, name: &str) -> Problem {
+fn not_the_one(error: SshError, name: &str, server: &Server) -> Problem {
     let problem = Problem::from(error);
+    if server.adopted {
+        let mends = if server.host_keys.is_empty() {
+            format!("`bootmachine destroy {name}` forgets the old key, and `bootmachine up` asks for the new one")
+        } else {
+            format!("the new key belongs into `host-key` of `{name}`")
+        };
+        return Problem { hint: None, ..problem }.with_hint(format!(
+            "was it installed anew, or is somebody in between? `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console shows its fingerprint; \
+             if that is the one, {mends}"
+        ));
+    }
     Problem { hint: None, ..problem }.with_hint(format!(
         "was it installed anew, or is somebody in between? its console at the provider shows its fingerprint; unless that is the expected one, \
          `bootmachine destroy {name}` and `bootmachine up` make it anew"

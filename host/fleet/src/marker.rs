@@ -6,7 +6,9 @@ use bootmachine_plugin::reach::Session;
 use crate::event::Stage;
 use crate::problem::Problem;
 
-/// Where it stands on the server.
+/// Where everything of ours stands on the server.
+pub const DIRECTORY: &str = "/var/lib/bootmachine";
+/// Where the marker stands on the server.
 pub const PATH: &str = "/var/lib/bootmachine/state.json";
 
 /// What the server remembers.
@@ -28,6 +30,9 @@ pub struct Marker {
     /// The accounts that were made, so that one that leaves the configuration is removed.
     #[serde(default)]
     pub users: Vec<String>,
+    /// The accounts that had a password when the machine was adopted: they are its owner's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<String>,
     /// When it was written.
     pub updated: jiff::Timestamp,
 }

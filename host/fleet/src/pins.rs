@@ -1,12 +1,13 @@
 //! Which host keys servers have, by the provider's identifier of the server, never by its address: addresses come back with other machines.
 //!
-//! The pins beside the configuration come first; where they were lost, the provider's labels stand in for them.
+//! The pins beside the configuration come first; where they were lost, the provider's labels stand in for them. Of a server that was adopted
+//! the operator's own word comes first: the host key in the configuration.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use bootmachine_broker::ssh::{PublicKey, keys};
+use bootmachine_broker::ssh::{HostKeyPolicy, PublicKey, keys};
 use bootmachine_plugin::provider::Server;
 
 use crate::labels;
@@ -34,17 +35,20 @@ impl Pins {
         })
     }
 
-    /// The keys that a server may show, most trusted source first. Empty where nothing is known of it.
-    pub fn of(&self, provider: &str, server: &Server) -> Vec<PublicKey> {
+    /// The keys that a server may show, by the most trusted source that knows any.
+    pub fn of(&self, provider: &str, server: &Server) -> HostKeyPolicy {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut lines: Vec<String> = known.get(&key(provider, &server.id)).cloned().unwrap_or_default();
-        if lines.is_empty() {
-            let of_labels = [labels::HOST_KEY, labels::NEXT_HOST_KEY]
-                .into_iter()
-                .filter_map(|key| labels::value(&server.labels, key));
-            lines = of_labels.map(str::to_owned).collect();
-        }
-        lines.iter().filter_map(|line| keys::parse_public(line).ok()).collect()
+        let pinned = known.get(&key(provider, &server.id)).cloned().unwrap_or_default();
+        let of_labels = [labels::HOST_KEY, labels::NEXT_HOST_KEY]
+            .into_iter()
+            .filter_map(|key| labels::value(&server.labels, key).map(str::to_owned))
+            .collect();
+        let sources = if server.adopted {
+            [server.host_keys.clone(), pinned, Vec::new()]
+        } else {
+            [pinned, of_labels, server.host_keys.clone()]
+        };
+        policy(&sources.into_iter().find(|lines| !lines.is_empty()).unwrap_or_default())
     }
 
     /// Remembers the keys of a server.
@@ -62,6 +66,17 @@ impl Pins {
         }
         save(&self.path, &known)
     }
+}
+
+/// Lines and fingerprints, as they come. What is neither is no key that anybody could show.
+fn policy(lines: &[String]) -> HostKeyPolicy {
+    let keys: Vec<PublicKey> = lines.iter().filter_map(|line| keys::parse_public(line).ok()).collect();
+    let mut prints: Vec<String> = lines.iter().filter(|line| line.starts_with("SHA256:")).cloned().collect();
+    if prints.is_empty() {
+        return HostKeyPolicy::Pinned(keys);
+    }
+    prints.extend(keys.iter().map(keys::fingerprint));
+    HostKeyPolicy::Fingerprints(prints)
 }
 
 fn key(provider: &str, id: &str) -> String {

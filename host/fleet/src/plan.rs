@@ -2,6 +2,7 @@
 
 use bootmachine_plugin::provider::ServerState;
 
+use crate::adopt::foreign;
 use crate::event::Stage;
 use crate::fleet::Fleet;
 use crate::login::Login;
@@ -15,6 +16,8 @@ use crate::survey::{Found, Visit};
 pub enum Standing {
     /// It does not exist.
     ToBoot,
+    /// It was there before bootmachine, and nothing was done to it yet.
+    ToAdopt,
     /// It exists and is not through all stages.
     ToContinue,
     /// It is through, and the configuration has changed since.
@@ -30,6 +33,7 @@ impl Standing {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ToBoot => "to boot",
+            Self::ToAdopt => "to adopt",
             Self::ToContinue => "to continue",
             Self::Changed => "changed",
             Self::Done => "done",
@@ -203,7 +207,9 @@ impl Fleet {
                 Problem::failed(format!("it is stopped ({})", found.server.detail))
                     .with_hint(format!("start it at the provider, or `bootmachine reboot --hard {}`", planned.name)),
             ),
-            ServerState::Running | ServerState::Deleting => planned.visited(&self.fingerprint(server), visit),
+            ServerState::Running | ServerState::Deleting => {
+                planned.visited(&self.config.cluster.name, &self.fingerprint(server), visit, found.server.adopted)
+            }
         }
         planned
     }
@@ -223,7 +229,7 @@ impl Planned {
         self.reason = reason.into();
     }
 
-    fn visited(&mut self, fingerprint: &str, visit: Visit) {
+    fn visited(&mut self, cluster: &str, fingerprint: &str, visit: Visit, adopted: bool) {
         self.login = visit.login;
         if let Some(problem) = visit.problem {
             // It may still be on its way up: `reach` waits for it, and knows which problems do not go away.
@@ -231,8 +237,22 @@ impl Planned {
             self.problem = Some(problem);
             return;
         }
-        let Some(marker) = visit.marker else {
+        // Whoever carries our label is ours; a machine that was there before may be somebody else's by now.
+        if let Some(problem) = visit
+            .marker
+            .as_ref()
+            .filter(|_| adopted)
+            .and_then(|marker| foreign(marker, cluster))
+        {
+            self.block(problem);
+            return;
+        }
+        let marker = visit.marker.filter(|marker| !adopted || marker.server == self.name);
+        let Some(marker) = marker else {
             self.go_on(Stage::Reach, "it runs and nothing was done yet");
+            if adopted {
+                self.standing = Standing::ToAdopt;
+            }
             return;
         };
         let unchanged = marker.fingerprint == fingerprint;

@@ -13,6 +13,7 @@ use bootmachine_plugin::reach::Machine;
 use sha2::Digest as _;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::adopt::foreign;
 use crate::event::{Event, Stage};
 use crate::fleet::Fleet;
 use crate::journal::{Journal, JournalError, Record};
@@ -273,6 +274,7 @@ async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<
         stage: first_stage(&planned),
         touched: false,
         address: planned.address.clone(),
+        passwords: planned.marker.as_ref().map(|marker| marker.passwords.clone()).unwrap_or_default(),
     };
     let is_master = run
         .fleet
@@ -331,6 +333,7 @@ async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<
 /// Where it begins. What can not be worked on at all is in the way of its very first stage; what is done is proved again.
 fn first_stage(planned: &Planned) -> Stage {
     match planned.standing {
+        Standing::Blocked if planned.found.as_ref().is_some_and(|found| found.server.adopted) => Stage::Reach,
         Standing::Blocked => Stage::Boot,
         _ => planned.from.unwrap_or(Stage::Verify),
     }
@@ -343,6 +346,8 @@ struct Life<'a> {
     stage: Stage,
     touched: bool,
     address: Option<String>,
+    /// The accounts that had a password when the machine was adopted.
+    passwords: Vec<String>,
 }
 
 impl Life<'_> {
@@ -370,6 +375,18 @@ impl Life<'_> {
             let reached = self.bounded(fleet.reach(&self.name, &planned.provider, &server, next_key)).await?;
             // A server that was cut off while it was being reached may remember more than the plan could read.
             let marker = marker::read(reached.own().as_ref()).await?;
+            if let Some(problem) = marker
+                .as_ref()
+                .filter(|_| server.adopted)
+                .and_then(|marker| foreign(marker, &fleet.config.cluster.name))
+            {
+                return Err(problem);
+            }
+            match &marker {
+                Some(marker) => self.passwords.clone_from(&marker.passwords),
+                None if server.adopted => self.passwords = fleet.passwords(&reached).await?,
+                None => {}
+            }
             match marker.filter(|marker| planned.marker.is_none() && marker.passed > Stage::Reach) {
                 Some(marker) => from = Some(marker.passed.next().unwrap_or(Stage::Bootstrap).min(Stage::Bootstrap)),
                 None => self.passed(Stage::Reach, &reached, "logged in", "").await?,
@@ -399,7 +416,7 @@ impl Life<'_> {
 
         if from.is_none() && !outdated {
             self.enter_quietly(Stage::Verify);
-            let (proof, proved) = self.bounded(fleet.prove(&self.name, &server, &host_keys(&login))).await?;
+            let (proof, proved) = self.bounded(fleet.prove(&self.name, &server, &login.host_key())).await?;
             if proof.holds() {
                 if is_master {
                     self.run.master.send_replace(Master::Provisioned(Box::new(
@@ -465,7 +482,7 @@ impl Life<'_> {
         }
 
         self.enter(Stage::Verify);
-        let (proof, proved) = self.bounded(fleet.prove(&self.name, &server, &host_keys(&login))).await?;
+        let (proof, proved) = self.bounded(fleet.prove(&self.name, &server, &login.host_key())).await?;
         let proof = proof.into_result()?;
         self.passed(Stage::Verify, &proved, &proof.summary(), &members_hash).await?;
         if is_master {
@@ -550,6 +567,7 @@ impl Life<'_> {
                 .map(|user| user.name.value.clone())
                 .chain(self.run.absent_users.iter().filter(|_| stage < Stage::Verify).cloned())
                 .collect(),
+            passwords: self.passwords.clone(),
             updated: jiff::Timestamp::now(),
         };
         marker::write(login.own().as_ref(), &marker)
@@ -616,10 +634,6 @@ impl Life<'_> {
             ),
         }
     }
-}
-
-fn host_keys(login: &Login) -> Vec<bootmachine_broker::ssh::PublicKey> {
-    login.session.host_key().into_iter().collect()
 }
 
 /// Tells whether names or addresses of the members changed.

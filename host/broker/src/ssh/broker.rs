@@ -88,14 +88,20 @@ impl SshBroker {
         Ok(Session::new(self.shared.clone(), target.clone(), link))
     }
 
+    /// The host key of a server, which is one of those that are right. Nobody is logged in.
+    pub async fn find_host_key(&self, target: &Target) -> Result<russh::keys::PublicKey, SshError> {
+        let link = establish(&self.shared.route(target), target, self.shared.timing()).await?;
+        let key = link.host_key().ok_or_else(|| link.lost());
+        // It is not needed any more, whether or not the other side hears of it.
+        let _ = link.handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+        key
+    }
+
     /// Shows which host key a server has, without logging in and without trusting it: for a first look that an operator confirms.
-    pub async fn peek_host_key(&self, host: &str, port: u16) -> Result<russh::keys::PublicKey, SshError> {
+    pub async fn peek_host_key(&self, target: &Target) -> Result<russh::keys::PublicKey, SshError> {
         let target = Target {
-            name: String::new(),
-            host: host.to_owned(),
-            port,
-            user: String::new(),
-            host_key: HostKeyPolicy::Fingerprints(Vec::new()),
+            host_key: HostKeyPolicy::Pinned(Vec::new()),
+            ..target.clone()
         };
         let found = super::connect::peek(&self.shared.route(&target), &target, self.shared.timing()).await?;
         Ok(found)
@@ -157,6 +163,7 @@ impl Shared {
             host: jump.host.clone(),
             port: jump.port,
             user: jump.user.clone(),
+            sudo_password: None,
             host_key: jump.host_key.clone(),
         };
         let label = target.label();

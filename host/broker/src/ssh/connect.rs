@@ -7,6 +7,7 @@ use std::time::Duration;
 use russh::client::{self, AuthResult, DisconnectReason};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelOpenFailure};
+use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
@@ -21,8 +22,10 @@ pub struct Target {
     pub host: String,
     /// Where its SSH server listens.
     pub port: u16,
-    /// Who logs in. Whoever is not `root` needs sudo without a password.
+    /// Who logs in. Whoever is not `root` needs sudo.
     pub user: String,
+    /// What `user` tells sudo, where that asks. Without it, sudo must not ask.
+    pub sudo_password: Option<SecretString>,
     /// How its host key is known.
     pub host_key: HostKeyPolicy,
 }
@@ -36,6 +39,13 @@ impl Target {
         } else {
             format!("{} ({place})", self.name)
         }
+    }
+}
+
+impl Target {
+    /// `host:port`, for messages.
+    pub fn place(&self) -> String {
+        place(&self.host, self.port)
     }
 }
 
@@ -57,6 +67,14 @@ pub enum HostKeyPolicy {
 }
 
 impl HostKeyPolicy {
+    /// Whether no key would be right, because none is known.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::Pinned(pins) => pins.is_empty(),
+            Self::Fingerprints(prints) => prints.is_empty(),
+        }
+    }
+
     fn accepts(&self, key: &PublicKey) -> bool {
         match self {
             Self::Pinned(pins) => pins.iter().any(|pin| pin.key_data() == key.key_data()),

@@ -127,7 +127,9 @@ impl SshError {
                 "check that the public key is on the machine, and that the agent (`ssh-add -l`) or the key file holds its private key"
             }
             Self::Identity { .. } => "check the path and the passphrase, or add the key to the agent with `ssh-add`",
-            Self::Sudo { .. } => "the user needs a `NOPASSWD: ALL` rule in sudoers",
+            Self::Sudo { .. } => {
+                "the user needs sudo for everything: without a password (`NOPASSWD: ALL`), or with the one that `sudo-password` in `[ssh]` leads to"
+            }
             Self::Jump(inner) => return inner.hint(),
             _ => return None,
         })

@@ -19,6 +19,9 @@
 //! The nonce is random, so no output is taken for a marker. A command that fails ends the script.
 //!
 //! Input is spooled and counted before a command sees it: a connection that breaks must not leave half a script running.
+//!
+//! Where sudo may ask for a password, nothing is sent before it has: `sudo -S` reads from the same input, and only where it asks. It asks with
+//! a prompt of ours, and the shell that it starts says that it is there (`become_root` has the other side).
 
 use sha2::{Digest as _, Sha256};
 
@@ -136,6 +139,25 @@ pub(crate) enum Work {
     Tree(super::tree::Tree),
 }
 
+/// How a login becomes root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Become {
+    /// It is root.
+    Nobody,
+    /// By sudo that does not ask.
+    Sudo,
+    /// By sudo that may ask for a password.
+    SudoWithPassword,
+}
+
+/// What standard error says before the script may be sent.
+pub(crate) struct Handshake {
+    /// sudo asks for the password.
+    pub(crate) prompt: Vec<u8>,
+    /// root's shell waits for the script.
+    pub(crate) ready: Vec<u8>,
+}
+
 /// A trip, ready to be sent.
 pub(crate) struct Payload {
     /// The `exec` command line.
@@ -144,15 +166,15 @@ pub(crate) struct Payload {
     pub(crate) input: Vec<u8>,
     /// What each marker begins with.
     pub(crate) marker: Vec<u8>,
+    /// What is waited for before `input` is written.
+    pub(crate) handshake: Option<Handshake>,
 }
 
-/// Writes the script for these steps. `sudo` where the login is not root's.
-pub(crate) fn payload(works: &[Work], sudo: bool) -> Result<Payload, SshError> {
+/// Writes the script for these steps.
+pub(crate) fn payload(works: &[Work], how: Become) -> Result<Payload, SshError> {
     let nonce: [u8; 16] = rand::random();
-    let marker = nonce
-        .iter()
-        .fold(String::from("@bm:"), |marker, byte| marker + &format!("{byte:02x}"))
-        + ":";
+    let nonce = nonce.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let marker = format!("@bm:{nonce}:");
     let mut script = format!("n='{marker}'\nPATH={PATH} LC_ALL=C.UTF-8\nexport PATH LC_ALL\n{PRELUDE}# steps\n");
     let mut blobs = Vec::new();
     for work in works {
@@ -164,18 +186,24 @@ pub(crate) fn payload(works: &[Work], sudo: bool) -> Result<Payload, SshError> {
         }
     }
     script.push_str("E\n");
-    let reader = format!(r#"sh -c 'eval "$(dd bs={} count=1 iflag=fullblock 2>/dev/null)"'"#, script.len());
-    let command = if sudo {
-        format!("exec sudo -n -- {reader}")
-    } else {
-        format!("exec {reader}")
+    let read = format!(r#"eval "$(dd bs={} count=1 iflag=fullblock 2>/dev/null)""#, script.len());
+    let (prompt, ready) = (format!("@bm-password:{nonce}:"), format!("@bm-root:{nonce}:"));
+    let command = match how {
+        Become::Nobody => format!("exec sh -c '{read}'"),
+        Become::Sudo => format!("exec sudo -n -- sh -c '{read}'"),
+        Become::SudoWithPassword => format!("exec sudo -S -p {prompt} -- sh -c 'echo {ready} >&2; {read}'"),
     };
+    let handshake = (how == Become::SudoWithPassword).then(|| Handshake {
+        prompt: prompt.into_bytes(),
+        ready: ready.into_bytes(),
+    });
     let mut input = script.into_bytes();
     input.append(&mut blobs);
     Ok(Payload {
         command,
         input,
         marker: marker.into_bytes(),
+        handshake,
     })
 }
 
@@ -307,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_a_shell_could_misread_is_refused_before_it_is_sent() {
-        let run = |command| payload(&[Work::Run(command)], false).map(|_| ());
+        let run = |command| payload(&[Work::Run(command)], Become::Nobody).map(|_| ());
         let command = |program: &str| Command {
             program: program.into(),
             ..Command::default()
@@ -353,9 +381,13 @@ mod tests {
             stdin: Some(b"secret".to_vec()),
             ..Command::default()
         });
-        let payload = payload(&[step], true).unwrap();
-        assert!(payload.command.starts_with("exec sudo -n -- sh -c 'eval"), "{}", payload.command);
-        assert!(!payload.command.contains("secret"));
-        assert!(payload.input.ends_with(b"\nE\nsecret"));
+        let by_sudo = payload(std::slice::from_ref(&step), Become::Sudo).unwrap();
+        assert!(by_sudo.command.starts_with("exec sudo -n -- sh -c 'eval"), "{}", by_sudo.command);
+        let asked = payload(std::slice::from_ref(&step), Become::SudoWithPassword).unwrap();
+        assert!(asked.command.starts_with("exec sudo -S -p @bm-password:"), "{}", asked.command);
+        for payload in [by_sudo, asked] {
+            assert!(!payload.command.contains("secret"));
+            assert!(payload.input.ends_with(b"\nE\nsecret"));
+        }
     }
 }

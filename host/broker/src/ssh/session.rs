@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use super::broker::Shared;
 use super::connect::Link;
-use super::script::{self, Work};
+use super::script::{self, Become, Work};
 use super::tree::Tree;
-use super::trip::{self, Done, Sinks};
+use super::trip::{self, Done, Sinks, Who};
 use super::{Command, File, Output, SshError, Step, StepOutcome, Target, Trip};
 use crate::audit::{Actor, Entry};
 
@@ -190,13 +190,22 @@ impl Session {
     }
 
     async fn carry_out(&self, works: Vec<Work>, sinks: Option<Sinks<'_>>) -> Result<Vec<Done>, SshError> {
-        let user = &self.inner.target.user;
-        let payload = script::payload(&works, user != "root")?;
+        let Target { user, sudo_password, .. } = &self.inner.target;
+        let how = match sudo_password {
+            _ if user == "root" => Become::Nobody,
+            None => Become::Sudo,
+            Some(_) => Become::SudoWithPassword,
+        };
+        let payload = script::payload(&works, how)?;
         // Closed semaphores belong to closed sessions.
         let _permit = self.inner.channels.acquire().await.map_err(|_| self.link().lost())?;
         let link = self.link();
         let started = Instant::now();
-        let result = trip::execute(&link, user, &works, payload, self.inner.shared.options.step_grace, sinks).await;
+        let who = Who {
+            user,
+            sudo_password: sudo_password.as_ref(),
+        };
+        let result = trip::execute(&link, who, &works, payload, self.inner.shared.options.step_grace, sinks).await;
         self.record(&works, &result, started.elapsed());
         result
     }

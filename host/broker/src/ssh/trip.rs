@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use memchr::memmem;
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::connect::Link;
-use super::script::{DEFAULT_TIMEOUT, Payload, Work};
+use super::script::{DEFAULT_TIMEOUT, Handshake, Payload, Work};
 use super::{Output, SshError, StepOutcome};
 
 /// What is kept of each stream of a command.
@@ -130,16 +132,28 @@ impl Drop for CloseOnDrop {
     }
 }
 
+/// Who carries the steps out.
+#[derive(Clone, Copy)]
+pub(crate) struct Who<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) sudo_password: Option<&'a SecretString>,
+}
+
 /// Carries the steps out. The outcomes are as many as were reached.
 pub(crate) async fn execute(
     link: &Link,
-    user: &str,
+    who: Who<'_>,
     works: &[Work],
     payload: Payload,
     grace: Duration,
     sinks: Option<Sinks<'_>>,
 ) -> Result<Vec<Done>, SshError> {
-    let Payload { command, input, marker } = payload;
+    let Payload {
+        command,
+        input,
+        marker,
+        handshake,
+    } = payload;
     let transfer = Duration::from_secs(input.len() as u64 / SLOWEST);
     let opening = tokio::time::timeout(grace, link.handle.channel_open_session()).await;
     let channel = match opening {
@@ -165,7 +179,7 @@ pub(crate) async fn execute(
 
     let mut trip = Running {
         link,
-        user,
+        user: who.user,
         works,
         grace,
         out: Demux::new(&marker),
@@ -176,6 +190,10 @@ pub(crate) async fn execute(
         since: Instant::now(),
         exit: None,
     };
+    if let (Some(handshake), Some(password)) = (&handshake, who.sudo_password) {
+        become_root(&trip, &mut read, &write, handshake, password).await?;
+        trip.since = Instant::now();
+    }
     let sending = async {
         // The other side may stop reading when a step fails; what it did read is answered.
         if write.data(&input[..]).await.is_ok() {
@@ -226,6 +244,57 @@ pub(crate) async fn execute(
     let _ = tokio::time::timeout(Duration::from_secs(2), left).await;
     drop(guard);
     Ok(trip.done)
+}
+
+/// Waits until root's shell is there, and tells sudo the password where it asks, once. Before that nothing is sent: what sudo does not read,
+/// the shell would take for the script.
+async fn become_root(
+    trip: &Running<'_>,
+    read: &mut ChannelReadHalf,
+    write: &ChannelWriteHalf<Msg>,
+    handshake: &Handshake,
+    password: &SecretString,
+) -> Result<(), SshError> {
+    /// sudo's lecture and a banner fit in easily.
+    const MOST: usize = 64 << 10;
+    let refused = |reason: String| SshError::Sudo {
+        target: trip.link.label.clone(),
+        user: trip.user.to_owned(),
+        // A machine that repeats what it was told shall not make it known.
+        reason: reason.replace(password.expose_secret(), "[the password]"),
+    };
+    let deadline = trip.since + trip.grace;
+    let (mut said, mut told) = (Vec::new(), false);
+    loop {
+        let message = tokio::select! {
+            message = read.wait() => message,
+            () = tokio::time::sleep_until(deadline) => return Err(refused("sudo did not answer in time".to_owned())),
+        };
+        match message {
+            Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) if said.len() + data.len() <= MOST => {
+                said.extend_from_slice(&data);
+            }
+            Some(ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. }) => return Err(refused("sudo says too much".to_owned())),
+            Some(ChannelMsg::Failure) => return Err(trip.failed("the server does not run commands for this login")),
+            Some(ChannelMsg::Close) | None if trip.link.handle.is_closed() => return Err(trip.link.lost()),
+            Some(ChannelMsg::Close) | None => return Err(refused(text(&said))),
+            Some(_) => continue,
+        }
+        if memmem::find(&said, &handshake.ready).is_some() {
+            return Ok(());
+        }
+        if memmem::find(&said, &handshake.prompt).is_some() {
+            if told {
+                return Err(refused(
+                    "the password that `sudo-password` in `[ssh]` leads to was refused".to_owned(),
+                ));
+            }
+            let line = Zeroizing::new(format!("{}\n", password.expose_secret()));
+            write.data(line.as_bytes()).await.map_err(|_| trip.link.lost())?;
+            told = true;
+            said.clear();
+        }
+    }
 }
 
 struct Running<'a> {

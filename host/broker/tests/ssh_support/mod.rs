@@ -53,6 +53,11 @@ impl Sshd {
     }
 
     pub async fn start_with(host_algorithm: Algorithm, extra: &str) -> Self {
+        Self::start_under(&[], host_algorithm, extra).await
+    }
+
+    /// By a program that ends in becoming what follows its arguments.
+    pub async fn start_under(by: &[String], host_algorithm: Algorithm, extra: &str) -> Self {
         let mut dir = tempfile::tempdir().unwrap();
         let place = dir.path().to_owned();
         let path = |name: &str| place.join(name);
@@ -72,7 +77,9 @@ impl Sshd {
         for _ in 0..10 {
             let port = free_port();
             let log = fs_err::File::create(path("log")).unwrap().into_parts().0;
-            let child = Process::new(SSHD)
+            let mut words = by.iter().map(String::as_str).chain([SSHD]);
+            let child = Process::new(words.next().unwrap())
+                .args(words)
                 .args(["-D", "-e", "-p", &port.to_string(), "-f"])
                 .arg(path("sshd_config"))
                 .stdin(Stdio::null())
@@ -118,6 +125,7 @@ impl Sshd {
             host: "127.0.0.1".into(),
             port: self.port,
             user: "root".into(),
+            sudo_password: None,
             host_key: HostKeyPolicy::Pinned(vec![self.host_key.clone()]),
         }
     }

@@ -30,17 +30,19 @@ impl Check {
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
         let mut problems = Vec::new();
-        if self.online {
-            let providers: Vec<String> = config.providers.keys().cloned().collect();
-            for provider in &providers {
-                let names: Vec<String> = config
-                    .servers
-                    .iter()
-                    .filter(|server| server.provider.value == *provider)
-                    .map(|server| server.name.value.clone())
-                    .collect();
-                problems.extend(fleet.preflight(provider, &names).await?);
-            }
+        // One that talks to nobody can be asked at any time.
+        let asked = fleet
+            .providers()
+            .filter(|(_, provider)| self.online || provider.plugin().manifest().origins.is_empty());
+        let asked: Vec<String> = asked.map(|(name, _)| name.to_owned()).collect();
+        for provider in &asked {
+            let names: Vec<String> = config
+                .servers
+                .iter()
+                .filter(|server| server.provider.value == *provider)
+                .map(|server| server.name.value.clone())
+                .collect();
+            problems.extend(fleet.preflight(provider, &names).await?);
         }
         progress.finish();
         let configuration = &config.cm.configuration.value;

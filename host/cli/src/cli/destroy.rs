@@ -15,7 +15,8 @@ use crate::ui::table::{Look, Table, plain};
 
 /// Remove servers, with everything on them
 ///
-/// Shows which servers would go and asks. The master forgets those that are gone.
+/// Shows which servers would go and asks. The master forgets those that are gone. Servers that were there before bootmachine are only
+/// forgotten: they run on as they are, and `bootmachine up` adopts them again.
 #[derive(Debug, Args)]
 #[command(override_usage = "bootmachine destroy [OPTIONS] NAME...\n       bootmachine destroy [OPTIONS] --all")]
 pub struct Destroy {
@@ -51,12 +52,7 @@ impl Destroy {
         }
         if !self.yes {
             list(ui, &servers);
-            let question = format!(
-                "destroy {} and everything on {}?",
-                counted(servers.len(), "server", "servers"),
-                if servers.len() == 1 { "it" } else { "them" }
-            );
-            match ui.confirm(&question).await {
+            match ui.confirm(&question(&servers)).await {
                 Some(true) => {}
                 Some(false) => {
                     ui.say("nothing was destroyed");
@@ -91,11 +87,45 @@ impl Destroy {
                 );
             }
         }
-        let gone = destroyed.len() - failed;
+        let count = |adopted: bool| {
+            let done = destroyed
+                .iter()
+                .filter(|server| server.problem.is_none() && server.adopted == adopted);
+            done.count()
+        };
+        let (gone, forgotten) = (count(false), count(true));
         if gone > 0 {
             ui.say(&format!("{} gone", counted(gone, "server is", "servers are")));
         }
+        if forgotten > 0 {
+            ui.say(&format!(
+                "{} forgotten, and {}: users, firewall and SSH port stay as they are",
+                counted(forgotten, "server is", "servers are"),
+                if forgotten == 1 { "runs on" } else { "run on" }
+            ));
+        }
         Ok(if failed > 0 { Exit::SomeServers } else { Exit::Done })
+    }
+}
+
+/// Says what would be gone for good, and what would not.
+fn question(servers: &[Found]) -> String {
+    let adopted = servers.iter().filter(|found| found.server.adopted).count();
+    let made = servers.len() - adopted;
+    let destroy = format!(
+        "destroy {} and everything on {}",
+        counted(made, "server", "servers"),
+        if made == 1 { "it" } else { "them" }
+    );
+    let forget = format!(
+        "forget {}, which {}",
+        counted(adopted, "server", "servers"),
+        if adopted == 1 { "runs on" } else { "run on" }
+    );
+    match (made, adopted) {
+        (_, 0) => format!("{destroy}?"),
+        (0, _) => format!("{forget}?"),
+        _ => format!("{destroy}, and {forget}?"),
     }
 }
 

@@ -27,12 +27,12 @@ impl Images {
         let context = global.load(ui)?;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
-        let lists = chosen(&fleet, self.provider.as_deref())?
-            .into_iter()
-            .map(|(name, provider)| async move {
-                let images = provider.list_images().await.map_err(|error| super::sizes::at(&name, error))?;
-                Ok::<_, Failure>((name, images))
-            });
+        let chosen = chosen(&fleet, self.provider.as_deref())?;
+        let several = chosen.len() > 1;
+        let lists = chosen.into_iter().map(|(name, provider)| async move {
+            let images = super::sizes::listed(&name, provider.list_images().await, several)?;
+            Ok::<_, Failure>((name, images))
+        });
         let lists = try_join_all(lists).await;
         progress.finish();
         let mut table = Table::new(&["provider", "image", "created", "id"]);

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bootmachine_config::Jump as Place;
 use bootmachine_plugin::cm_tool::{CmTool, StarterFile};
-use bootmachine_plugin::{Kind, Plugin};
+use bootmachine_plugin::{Engine, Kind, Plugin};
 use clap::Args;
 
 use crate::context::{CONFIG, engine, surroundings};
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
+mod existing;
 mod template;
 
 pub use template::Wishes;
@@ -23,7 +25,8 @@ const CONFIGURATION: &str = "configuration";
 /// Write a bootmachine.toml and a configuration/ to start from
 ///
 /// The file is commented throughout; configuration/ is yours to change, and brings every supported distribution into the secure state
-/// that `bootmachine verify` checks. Nothing that exists is overwritten.
+/// that `bootmachine verify` checks. Nothing that exists is overwritten. With --existing the configuration is for servers that you have
+/// already, and needs nothing to be filled in.
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where to write them
@@ -33,14 +36,26 @@ pub struct Init {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// The provider plugin that servers come from
-    #[arg(long, value_name = "PLUGIN", default_value = "openstack")]
+    #[arg(long, value_name = "PLUGIN", default_value = "openstack", conflicts_with = "existing")]
     pub provider: String,
     /// The distro plugin of the first server
-    #[arg(long, value_name = "PLUGIN", default_value = "debian")]
+    #[arg(long, value_name = "PLUGIN", default_value = "debian", conflicts_with = "existing")]
     pub distro: String,
     /// The configuration-management tool's plugin
     #[arg(long, value_name = "PLUGIN", default_value = "salt")]
     pub cm_tool: String,
+    /// A server that is there already; it is looked at once, and written down. Can be given several times
+    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
+    pub existing: Vec<Place>,
+    /// The host key of such a server, by its fingerprint, instead of being asked
+    #[arg(long, value_name = "SHA256:…", requires = "existing", value_parser = super::host_key::fingerprint)]
+    pub accept_host_key: Vec<String>,
+    /// The private key to log in to such servers with
+    #[arg(long, value_name = "FILE", requires = "existing")]
+    pub identity: Option<PathBuf>,
+    /// The jump host that such servers are reached through
+    #[arg(long, value_name = "[USER@]HOST[:PORT]", requires = "existing")]
+    pub jump: Option<Place>,
     /// Write a JSON schema for editors as well
     #[arg(long)]
     pub schema: bool,
@@ -52,6 +67,9 @@ impl Init {
         let directory = &self.directory;
         fs_err::create_dir_all(directory).map_err(|error| Failure::io("the directory can not be made", &error))?;
         let engine = engine()?;
+        if !self.existing.is_empty() {
+            return self.adopt(ui, &engine).await;
+        }
         let provider = of_kind(super::plugin::load(&engine, &self.provider).await?, Kind::Provider)?;
         let distro = of_kind(super::plugin::load(&engine, &self.distro).await?, Kind::Distro)?;
         let cm_tool = CmTool::new(of_kind(super::plugin::load(&engine, &self.cm_tool).await?, Kind::CmTool)?)?;
@@ -65,24 +83,78 @@ impl Init {
             user: &template::user(surroundings.environment.get("USER").map(String::as_str)),
             key: surroundings.home.as_deref().and_then(template::public_key),
         });
-        let schema = if self.schema { Some(schema_text()?) } else { None };
-        let files = cm_tool.starter_files().await?;
-        let mut new = vec![(CONFIG, Content::File(text.as_bytes())), (CONFIGURATION, Content::Tree(&files))];
-        new.extend(schema.as_deref().map(|schema| (SCHEMA, Content::File(schema.as_bytes()))));
-        place(directory, &new)?;
-
+        self.write(ui, &text, &cm_tool).await?;
         if ui.is_json() {
-            ui.json(&serde_json::json!({ "wrote": new.iter().map(|(name, _)| directory.join(name)).collect::<Vec<_>>() }));
             return Ok(Exit::Done);
-        }
-        for (name, _) in &new {
-            ui.say(&format!("wrote {}", shown(directory, name)));
         }
         ui.say(&format!(
             "next: fill in {}, then `bootmachine check`, `bootmachine plan` and `bootmachine up`",
             shown(directory, CONFIG)
         ));
         Ok(Exit::Done)
+    }
+
+    /// Looks at servers that are there already and writes a configuration that needs nothing to be filled in.
+    async fn adopt(&self, ui: &Arc<Ui>, engine: &Engine) -> Result<Exit, Failure> {
+        let directory = &self.directory;
+        // Whoever has to say yes first should not have said it in vain.
+        free(directory, &[CONFIG, CONFIGURATION])?;
+        let cm_tool = CmTool::new(of_kind(super::plugin::load(engine, &self.cm_tool).await?, Kind::CmTool)?)?;
+        let surroundings = surroundings(directory.clone());
+        let found = existing::look(ui, self, engine, &surroundings).await?;
+        let user = template::user(surroundings.environment.get("USER").map(String::as_str));
+        let identity = match &self.identity {
+            Some(path) => Some(fs_err::canonicalize(path).map_err(|error| Failure::io("the private key can not be found again", &error))?),
+            None => None,
+        };
+        let text = template::existing(&template::Existing {
+            name: &self.cluster(),
+            cm_tool: (&reference(&self.cm_tool)?, cm_tool.plugin().manifest()),
+            schema: self.schema.then_some(SCHEMA),
+            user: &user,
+            key: &found.key,
+            servers: &found.servers,
+            sudo_password: found.sudo_asks.then_some(existing::SUDO_PASSWORD),
+            identity: identity.as_deref(),
+            jump: self.jump.as_ref(),
+        });
+        self.write(ui, &text, &cm_tool).await?;
+        if ui.is_json() {
+            return Ok(Exit::Done);
+        }
+        let export = if found.sudo_asks {
+            format!("export {}, then ", existing::SUDO_PASSWORD)
+        } else {
+            String::new()
+        };
+        ui.say(&format!(
+            "next{}: {export}`bootmachine plan` and `bootmachine up`; in the end sshd listens on port 55022, and only `{user}` logs in, with {}",
+            if directory == Path::new(".") {
+                String::new()
+            } else {
+                format!(", in {}", directory.display())
+            },
+            found.key
+        ));
+        Ok(Exit::Done)
+    }
+
+    /// Writes everything, or nothing, and says what.
+    async fn write(&self, ui: &Ui, text: &str, cm_tool: &CmTool) -> Result<(), Failure> {
+        let directory = &self.directory;
+        let schema = if self.schema { Some(schema_text()?) } else { None };
+        let files = cm_tool.starter_files().await?;
+        let mut new = vec![(CONFIG, Content::File(text.as_bytes())), (CONFIGURATION, Content::Tree(&files))];
+        new.extend(schema.as_deref().map(|schema| (SCHEMA, Content::File(schema.as_bytes()))));
+        place(directory, &new)?;
+        if ui.is_json() {
+            ui.json(&serde_json::json!({ "wrote": new.iter().map(|(name, _)| directory.join(name)).collect::<Vec<_>>() }));
+            return Ok(());
+        }
+        for (name, _) in &new {
+            ui.say(&format!("wrote {}", shown(directory, name)));
+        }
+        Ok(())
     }
 
     /// A name for the cluster: what was asked for, or the directory's own made fit.
@@ -140,6 +212,18 @@ fn shown(directory: &Path, name: &str) -> String {
     }
 }
 
+/// Nothing is overwritten.
+fn free(directory: &Path, names: &[&str]) -> Result<(), Failure> {
+    match names.iter().find(|name| directory.join(name).symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(name) => Err(
+            Failure::usage(format!("{} exists already, and nothing is overwritten", shown(directory, name))).with_hint(format!(
+                "`bootmachine init DIR` writes into another directory; remove {name} to begin anew"
+            )),
+        ),
+    }
+}
+
 /// What is to be written.
 pub(super) enum Content<'a> {
     /// A file.
@@ -153,15 +237,7 @@ pub(super) enum Content<'a> {
 /// Puts all of this into a directory, or none of it: everything is written elsewhere first and then moved to its place, and what was
 /// moved goes again where a later one fails.
 pub(super) fn place(directory: &Path, new: &[(&str, Content<'_>)]) -> Result<(), Failure> {
-    for (name, _) in new {
-        if directory.join(name).symlink_metadata().is_ok() {
-            return Err(
-                Failure::usage(format!("{} exists already, and nothing is overwritten", shown(directory, name))).with_hint(format!(
-                    "`bootmachine init DIR` writes into another directory; remove {name} to begin anew"
-                )),
-            );
-        }
-    }
+    free(directory, &new.iter().map(|(name, _)| *name).collect::<Vec<_>>())?;
     let failed = |error: std::io::Error| Failure::io(format!("{} can not be written to", directory.display()), &error);
     let workshop = tempfile::Builder::new()
         .prefix(".bootmachine-init-")

@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod destroy;
+mod host_key;
 pub mod images;
 pub mod init;
 pub mod man;

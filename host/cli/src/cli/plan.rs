@@ -34,6 +34,7 @@ impl Plan {
         for server in &plan.servers {
             let (what, look) = match (server.standing, server.from) {
                 (Standing::ToBoot, _) => ("boot it".to_owned(), Look::Odd),
+                (Standing::ToAdopt, _) => ("adopt it".to_owned(), Look::Odd),
                 (Standing::ToContinue | Standing::Changed, from) => (format!("continue at {}", from.unwrap_or(Stage::Verify)), Look::Odd),
                 (Standing::Done, _) => ("prove it again".to_owned(), Look::Good),
                 (Standing::Blocked, _) => ("nothing: it is blocked".to_owned(), Look::Bad),
@@ -70,6 +71,7 @@ fn summary(plan: &Planned) -> String {
     let mut parts = Vec::new();
     for (standing, word) in [
         (Standing::ToBoot, "to boot"),
+        (Standing::ToAdopt, "to adopt"),
         (Standing::ToContinue, "to continue"),
         (Standing::Changed, "changed"),
         (Standing::Done, "done"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bootmachine_broker::ErrorKind;
 use bootmachine_fleet::{Fleet, Problem};
 use bootmachine_plugin::PluginError;
 use bootmachine_plugin::provider::Provider;
@@ -29,12 +30,12 @@ impl Sizes {
         let context = global.load(ui)?;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
-        let lists = chosen(&fleet, self.provider.as_deref())?
-            .into_iter()
-            .map(|(name, provider)| async move {
-                let sizes = provider.list_sizes().await.map_err(|error| at(&name, error))?;
-                Ok::<_, Failure>((name, sizes))
-            });
+        let chosen = chosen(&fleet, self.provider.as_deref())?;
+        let several = chosen.len() > 1;
+        let lists = chosen.into_iter().map(|(name, provider)| async move {
+            let sizes = listed(&name, provider.list_sizes().await, several)?;
+            Ok::<_, Failure>((name, sizes))
+        });
         let lists = try_join_all(lists).await;
         progress.finish();
         let mut table = Table::new(&["provider", "size", "cpus", "memory", "disk", "id"]);
@@ -85,7 +86,15 @@ pub(super) fn chosen(fleet: &Fleet, name: Option<&str>) -> Result<Vec<(String, A
     Ok(chosen)
 }
 
+/// What a provider lists. One of several that has no such thing takes nothing from the others.
+pub(super) fn listed<T>(name: &str, answer: Result<Vec<T>, PluginError>, several: bool) -> Result<Vec<T>, Failure> {
+    match answer {
+        Err(error) if several && error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
+        answer => answer.map_err(|error| at(name, error)),
+    }
+}
+
 /// Says which provider could not be asked.
-pub(super) fn at(name: &str, error: PluginError) -> Failure {
+fn at(name: &str, error: PluginError) -> Failure {
     Problem::from(error).while_doing(&format!("provider `{name}`")).into()
 }

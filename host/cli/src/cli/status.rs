@@ -38,13 +38,14 @@ pub async fn status(context: &Context) -> Result<Exit, Failure> {
     for server in &plan.servers {
         let look = match server.standing {
             Standing::Done => Look::Good,
-            Standing::ToBoot => Look::Dim,
+            Standing::ToBoot | Standing::ToAdopt => Look::Dim,
             Standing::ToContinue | Standing::Changed => Look::Odd,
             Standing::Blocked => Look::Bad,
         };
         // The plan says what is to be done, and this what is.
         let status = match server.standing {
             Standing::ToBoot => "absent",
+            Standing::ToAdopt => "not adopted",
             Standing::ToContinue => "unfinished",
             other => other.as_str(),
         };

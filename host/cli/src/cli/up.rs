@@ -1,15 +1,17 @@
 //! `bootmachine up`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bootmachine_fleet::up::{Outcome, ServerResult};
 use clap::Args;
 
-use super::Global;
+use super::{Global, host_key};
 use crate::context::{Context, Needs};
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
-use crate::ui::progress::Shows;
+use crate::ui::progress::{Relay, Shows};
+use crate::ui::prompt;
 use crate::ui::table::{Look, Table, plain};
 
 /// Boot, prepare, secure and prove every server of the configuration
@@ -17,12 +19,27 @@ use crate::ui::table::{Look, Table, plain};
 /// Does what is still to be done, for all servers at once, and nothing else: servers that are there are not booted again, and stages that
 /// they have passed are not repeated. It can be stopped at any time and run again; it continues where it stopped.
 #[derive(Debug, Args)]
-pub struct Up {}
+pub struct Up {
+    /// The host key of a server that was there before, by its fingerprint; it is remembered
+    #[arg(long, value_name = "NAME=SHA256:…", value_parser = host_key::named)]
+    pub accept_host_key: Vec<(String, String)>,
+}
 
 impl Up {
     /// Runs it.
     pub async fn run(self, ui: &Arc<Ui>, global: &Global) -> Result<Exit, Failure> {
         let context = global.load(ui)?;
+        let mut accepted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, print) in self.accept_host_key {
+            if context.config.server(&name).is_none() {
+                return Err(
+                    Failure::usage(format!("`--accept-host-key`: there is no server `{name}` in the configuration"))
+                        .with_hint("`bootmachine status` lists the servers"),
+                );
+            }
+            accepted.entry(name).or_default().push(print);
+        }
+        let context = context.accepting(accepted);
         context.warn();
         up(&context).await
     }
@@ -31,8 +48,28 @@ impl Up {
 /// Brings the servers of a configuration up and shows what became of them.
 pub async fn up(context: &Context) -> Result<Exit, Failure> {
     let ui = &context.ui;
+    let waiting = ui.progress(&[], Shows::Waiting);
+    let relay = Relay::to(&waiting);
+    let fleet = context.open(Needs::Login, Arc::clone(&relay) as _).await;
+    // Without anybody who could be asked, `up` itself says what is missing.
+    let strangers = match &fleet {
+        Ok(fleet) if prompt::is_possible() => fleet.strangers().await,
+        _ => Ok(Vec::new()),
+    };
+    waiting.finish();
+    let fleet = fleet?;
+    for stranger in strangers? {
+        let whose = format!("`{}` ({})", stranger.name, stranger.address);
+        if !host_key::ask(ui, &whose, &stranger.key).await {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("the host key of `{}` was not accepted; nothing was begun", stranger.name),
+            ));
+        }
+        fleet.trust(&stranger)?;
+    }
     let progress = ui.progress(&context.names(), Shows::Stages);
-    let fleet = context.open(Needs::Login, Arc::clone(&progress) as _).await?;
+    relay.turn_to(&progress);
     let result = fleet.up().await;
     progress.finish();
     let outcome = result?;

@@ -1,7 +1,7 @@
 //! Questions to the operator, where there is one: standard input and standard error are both a terminal.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bootmachine_broker::ssh::PassphrasePrompt;
@@ -32,23 +32,42 @@ impl Ui {
     }
 }
 
+/// Asks for a password.
+pub struct AskPassword;
+
+impl AskPassword {
+    /// What the operator types in; None where nobody can be asked or the operator declines.
+    pub async fn ask(question: &str) -> Option<SecretString> {
+        if !is_possible() {
+            return None;
+        }
+        let question = super::clean::line(question).into_owned();
+        let asked = tokio::task::spawn_blocking(move || {
+            dialoguer::Password::new()
+                .with_prompt(question)
+                .interact_on(&console::Term::stderr())
+                .ok()
+        });
+        asked.await.ok().flatten().map(SecretString::from)
+    }
+}
+
+/// A passphrase that is known already.
+pub struct Given(pub SecretString);
+
+#[async_trait::async_trait]
+impl PassphrasePrompt for Given {
+    async fn passphrase(&self, _: &Path) -> Option<SecretString> {
+        Some(self.0.clone())
+    }
+}
+
 /// Asks for the passphrase of a key file.
 pub struct AskPassphrase;
 
 #[async_trait::async_trait]
 impl PassphrasePrompt for AskPassphrase {
     async fn passphrase(&self, path: &Path) -> Option<SecretString> {
-        if !is_possible() {
-            return None;
-        }
-        let path: PathBuf = path.to_owned();
-        let asked = tokio::task::spawn_blocking(move || {
-            let prompt = format!("passphrase of {}", super::clean::line(&path.display().to_string()));
-            dialoguer::Password::new()
-                .with_prompt(prompt)
-                .interact_on(&console::Term::stderr())
-                .ok()
-        });
-        asked.await.ok().flatten().map(SecretString::from)
+        AskPassword::ask(&format!("passphrase of {}", path.display())).await
     }
 }

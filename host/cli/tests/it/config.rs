@@ -27,7 +27,7 @@ fn mistakes_in_the_file() {
 #[test]
 fn mistakes_as_json() {
     let program = Program::new();
-    program.write("bootmachine.toml", &SOUND.replace("size = \"small\"\n", ""));
+    program.write("bootmachine.toml", &SOUND.replace("distro = \"arch\"\n", ""));
     insta::assert_snapshot!(program.run(&["up", "--format", "json"]));
 }
 

@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod existing;
 mod generated;
 mod help;
 mod init;

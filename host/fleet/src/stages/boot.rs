@@ -258,7 +258,7 @@ impl Fleet {
             labels::label(labels::HOST_KEY, without_comment(&first.public_line)),
             labels::label(labels::NEXT_HOST_KEY, without_comment(&next.public_line)),
         ];
-        let user_data = user_data(name, &self.config.ssh.first_login.value, &first, &self.authorized_keys);
+        let user_data = user_data(name, self.config.first_login(name), &first, &self.authorized_keys);
         Ok((self.spec(name, &id, labels, user_data)?, next))
     }
 

@@ -83,7 +83,7 @@ impl Fleet {
                 Err(problem) => break Err(problem),
             }
         };
-        let keys: Vec<_> = login.session.host_key().into_iter().collect();
+        let keys = login.host_key();
         let secured = self.ssh.connect(&self.target(server, name, Door::Secured, &keys)?).await;
         match (report, secured) {
             (Ok(report), Ok(session)) => Ok((Login { session, secured: true }, summary(&report))),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bootmachine_broker::ErrorKind;
 use bootmachine_broker::ssh::keys::{self, KeyPair};
-use bootmachine_broker::ssh::{Command, File, PublicKey};
+use bootmachine_broker::ssh::{Command, File, HostKeyPolicy, PublicKey};
 use bootmachine_plugin::provider::Server;
 
 use crate::event::Event;
@@ -14,6 +14,9 @@ use crate::labels;
 use crate::login::{Door, Login};
 use crate::problem::Problem;
 use crate::stages::boot::without_comment;
+
+/// How long a machine that was adopted may not answer: it may be rebooting.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const HOST_KEY_FILE: &str = "/etc/ssh/ssh_host_ed25519_key";
 
@@ -27,13 +30,29 @@ impl Fleet {
         if login.secured {
             return Ok(login);
         }
-        self.first_boot_ended(name, &login).await?;
+        let first_boot = self.first_boot_ended(name, &login).await;
+        if server.adopted {
+            // How its first boot went is history.
+            if let Err(problem) = first_boot {
+                self.report(Event::Warning {
+                    message: format!("`{name}`: {problem}"),
+                    hint: None,
+                });
+            }
+            return Ok(login);
+        }
+        first_boot?;
         self.change_host_key(name, provider, server, login, next_key).await
     }
 
     async fn knock(&self, name: &str, provider: &str, server: &Server) -> Result<Login, Problem> {
         let begun = Instant::now();
-        let limit = self.config.limits.reach_timeout;
+        // A machine that was there before is not on its way up.
+        let limit = self
+            .config
+            .limits
+            .reach_timeout
+            .min(if server.adopted { PATIENCE } else { Duration::MAX });
         let keys = self.expected_keys(name, provider, server).await?;
         let mut shown = String::new();
         loop {
@@ -42,14 +61,18 @@ impl Fleet {
                 Err(problem) => problem,
             };
             // A machine that is just coming up refuses connections, and logins, too; a wrong host key does not mend itself.
-            let may_pass = problem.kind.is_transient() || problem.kind == ErrorKind::Unauthenticated;
+            let may_pass = problem.kind.is_transient() || (problem.kind == ErrorKind::Unauthenticated && !server.adopted);
             if !may_pass {
                 return Err(problem);
             }
             if begun.elapsed() > limit {
                 return Err(Problem::new(problem.kind, format!("no login for {} s: {}", limit.as_secs(), problem.message)).with_hint(
                     problem.hint.unwrap_or_else(|| {
-                        format!("is SSH allowed to it by the provider's firewall? `bootmachine up` tries again; `bootmachine destroy {name}` removes it")
+                        if server.adopted {
+                            format!("does sshd listen there, and does a firewall let you through? `address` and `ssh-port` of `{name}` say where it is looked for")
+                        } else {
+                            format!("is SSH allowed to it by the provider's firewall? `bootmachine up` tries again; `bootmachine destroy {name}` removes it")
+                        }
                     }),
                 ));
             }
@@ -65,10 +88,13 @@ impl Fleet {
     }
 
     /// The pinned keys; where there are none, the fingerprints that the machine printed on its console for us.
-    async fn expected_keys(&self, name: &str, provider: &str, server: &Server) -> Result<Vec<PublicKey>, Problem> {
+    async fn expected_keys(&self, name: &str, provider: &str, server: &Server) -> Result<HostKeyPolicy, Problem> {
         let keys = self.pins.of(provider, server);
-        if !keys.is_empty() {
+        if !keys.is_unknown() {
             return Ok(keys);
+        }
+        if server.adopted {
+            return self.accepted_key(name, provider, server).await;
         }
         let unknown = Problem::new(
             ErrorKind::PermissionDenied,
@@ -83,7 +109,11 @@ impl Fleet {
         };
         let console = provider.console_output(&server.id).await.unwrap_or_default();
         let keys = keys_on_console(&console);
-        if keys.is_empty() { Err(unknown) } else { Ok(keys) }
+        if keys.is_empty() {
+            Err(unknown)
+        } else {
+            Ok(HostKeyPolicy::Pinned(keys))
+        }
     }
 
     /// cloud-init may still hold locks and change users. Its absence is fine; so is status 2, which means that it recovered from something.
@@ -173,7 +203,8 @@ impl Fleet {
         };
         let output = login.session.run(reload.clone()).await?;
         let outcome = if output.status == 0 {
-            let fresh = self.target(server, name, Door::Fresh, std::slice::from_ref(&next.public))?;
+            let expected = HostKeyPolicy::Pinned(vec![next.public.clone()]);
+            let fresh = self.target(server, name, Door::Fresh, &expected)?;
             self.ssh.connect(&fresh).await.map_err(Problem::from)
         } else {
             Err(Problem::failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))

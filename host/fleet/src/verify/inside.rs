@@ -29,7 +29,8 @@ const TIME_SERVICES: [&str; 5] = [
 ];
 
 impl Fleet {
-    pub(super) async fn told_inside(&self, login: &Login) -> Result<Vec<Check>, Problem> {
+    /// `before` are accounts that may have a password, since they had one before the machine was adopted.
+    pub(super) async fn told_inside(&self, login: &Login, before: &[String]) -> Result<Vec<Check>, Problem> {
         let keys = DEMANDS.iter().map(|demand| demand.key);
         let mut commands: Vec<Vec<&str>> = vec![
             vec!["sshd", "-T"],
@@ -55,7 +56,7 @@ impl Fleet {
         let mut checks = self.sshd(&sshd);
         checks.extend(firewall(&rules, &boot));
         checks.extend(kernel(&sysctl, container));
-        checks.extend(self.accounts(login, &text(&passwd), &text(&shadow)).await?);
+        checks.extend(self.accounts(login, &text(&passwd), &text(&shadow), before).await?);
         checks.push(one_active("updates come by themselves", "CIS 1.2.2.1", &UPDATE_TIMERS, &timers));
         let mut clock = one_active("the clock is kept", "CIS 2.3.1.1", &TIME_SERVICES, &clocks);
         if container {
@@ -164,21 +165,22 @@ impl Fleet {
     }
 
     /// The operator's people: there, by key alone, and nobody else by a password.
-    async fn accounts(&self, login: &Login, passwd: &str, shadow: &str) -> Result<Vec<Check>, Problem> {
-        let hashes: BTreeMap<&str, &str> = shadow
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, rest)| (name, rest.split(':').next().unwrap_or("")))
-            .collect();
+    async fn accounts(&self, login: &Login, passwd: &str, shadow: &str, before: &[String]) -> Result<Vec<Check>, Problem> {
         let homes: BTreeMap<&str, &str> = passwd
             .lines()
             .filter_map(|line| Some((line.split(':').next()?, line.split(':').nth(5)?)))
             .collect();
-        let open: Vec<&str> = hashes.iter().filter(|(_, hash)| !locked(hash)).map(|(name, _)| *name).collect();
+        let ours = |name: &str| self.config.users.iter().any(|user| user.name.value == name);
+        let before: Vec<&str> = before.iter().map(String::as_str).filter(|name| !ours(name)).collect();
+        let open: Vec<&str> = with_password(shadow).into_iter().filter(|name| !before.contains(name)).collect();
         let mut checks = vec![Check::new(
             "accounts with a password",
             "shadow(5): locked passwords; logins are by key",
-            "none",
+            if before.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("none but {}, as before", before.join(" "))
+            },
             if open.is_empty() { "none".to_owned() } else { open.join(" ") },
             open.is_empty(),
         )];
@@ -270,6 +272,20 @@ fn complaint(output: &Output) -> String {
         .trim()
         .to_owned();
     format!("status {}: {last}", output.status)
+}
+
+/// The accounts that somebody could have a password for, by shadow(5).
+pub(crate) fn with_password(shadow: &str) -> Vec<&str> {
+    let entries: BTreeMap<&str, &str> = shadow
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, rest)| (name, rest.split(':').next().unwrap_or("")))
+        .collect();
+    entries
+        .into_iter()
+        .filter(|(_, hash)| !locked(hash))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// `*`, `!` and `!…` match no password (shadow(5)); an empty field would need none.

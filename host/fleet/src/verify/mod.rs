@@ -1,9 +1,10 @@
 //! The proof: what the secure state promises, checked from outside and inside by the host itself, whatever the CM tool says.
 
-mod inside;
+pub(crate) mod inside;
 mod outside;
 mod sysctl;
 
+use bootmachine_broker::ssh::HostKeyPolicy;
 use bootmachine_plugin::provider::Server;
 
 use crate::fleet::Fleet;
@@ -110,16 +111,17 @@ impl Proof {
 
 impl Fleet {
     /// Proves one server, over a login that is made for this.
-    pub(crate) async fn prove(
-        &self,
-        name: &str,
-        server: &Server,
-        keys: &[bootmachine_broker::ssh::PublicKey],
-    ) -> Result<(Proof, Login), Problem> {
+    pub(crate) async fn prove(&self, name: &str, server: &Server, keys: &HostKeyPolicy) -> Result<(Proof, Login), Problem> {
         let target = self.target(server, name, Door::Secured, keys)?;
         let session = self.ssh.connect(&target).await?;
         let login = Login { session, secured: true };
-        let (outside, inside) = futures::join!(self.seen_outside(&target), self.told_inside(&login));
+        let before = if server.adopted {
+            crate::marker::read(login.own().as_ref()).await?.map(|marker| marker.passwords)
+        } else {
+            None
+        };
+        let before = before.unwrap_or_default();
+        let (outside, inside) = futures::join!(self.seen_outside(&target, server), self.told_inside(&login, &before));
         let checks = outside?.into_iter().chain(inside?).collect();
         Ok((
             Proof {
@@ -157,6 +159,9 @@ impl Fleet {
             return Err(Problem::failed("several servers carry this name").with_hint("`bootmachine plan` names them"));
         }
         let keys = self.pins.of(&found.provider, &found.server);
+        if found.server.adopted && keys.is_unknown() {
+            return Err(Self::stranger(name));
+        }
         Ok(self.prove(name, &found.server, &keys).await?.0)
     }
 }

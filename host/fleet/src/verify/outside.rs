@@ -2,6 +2,8 @@
 
 use bootmachine_broker::ssh::{LoginMethod, PortState, Target};
 
+use bootmachine_plugin::provider::Server;
+
 use crate::fleet::Fleet;
 use crate::problem::Problem;
 use crate::verify::Check;
@@ -10,7 +12,7 @@ use crate::verify::Check;
 const UNUSED_PORT: u16 = 9;
 
 impl Fleet {
-    pub(super) async fn seen_outside(&self, target: &Target) -> Result<Vec<Check>, Problem> {
+    pub(super) async fn seen_outside(&self, target: &Target, server: &Server) -> Result<Vec<Check>, Problem> {
         let port = target.port;
         let login = &target.user;
         let mut checks = vec![Check::new(
@@ -24,22 +26,24 @@ impl Fleet {
             user: "root".into(),
             ..target.clone()
         };
+        // Where sshd listened before: a machine that was adopted may have had it elsewhere already.
+        let mut before = vec![22];
+        before.extend(Self::address_of(server).and_then(|(_, ssh_port)| ssh_port));
+        before.dedup();
+        before.retain(|&before| before != port);
+        let probes = before
+            .iter()
+            .map(|&before| async move { (before, self.ssh.probe(&target.host, before).await) });
         let (old, unused, root, offered) = futures::join!(
-            async {
-                if port == 22 {
-                    None
-                } else {
-                    Some(self.ssh.probe(&target.host, 22).await)
-                }
-            },
+            futures::future::join_all(probes),
             self.ssh.probe(&target.host, UNUSED_PORT),
             self.ssh.try_login(&as_root, LoginMethod::Identities),
             self.ssh.try_login(target, LoginMethod::None),
         );
-        if let Some(old) = old {
+        for (before, old) in old {
             let old = old?;
             checks.push(Check::new(
-                "port 22",
+                format!("port {before}"),
                 "a fresh server's port is closed",
                 "closed",
                 port_state(&old),

@@ -25,7 +25,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl SecretSource {
     /// Fetches it. The reason of a failure never has the secret in it.
-    pub(super) async fn fetch(&self, surroundings: &Surroundings) -> Result<SecretString, String> {
+    pub async fn fetch(&self, surroundings: &Surroundings) -> Result<SecretString, String> {
         let secret = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
             Self::Env(name) => surroundings

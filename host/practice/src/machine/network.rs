@@ -37,8 +37,8 @@ pub struct Faults {
     pub package_lock: u32,
     /// The repositories do not answer.
     pub repositories_down: bool,
-    /// sudo asks for a password.
-    pub sudo_password: bool,
+    /// The password of those whom sudo asks for one; nobody has one otherwise.
+    pub sudo_password: Option<String>,
     /// Commands that fail.
     pub commands: Vec<CommandFault>,
 }

@@ -1,7 +1,9 @@
 //! The bootmachine.toml that a new operator starts from: everything commented, the provider's settings from its own manifest.
 
+use std::net::IpAddr;
 use std::path::Path;
 
+use bootmachine_config::Jump;
 use bootmachine_plugin::manifest::{Format, Manifest, Setting, Source};
 
 /// What goes into the file.
@@ -22,6 +24,66 @@ pub struct Wishes<'a> {
     pub key: Option<&'static str>,
 }
 
+/// What goes into the file for servers that are there already.
+pub struct Existing<'a> {
+    /// The cluster's name.
+    pub name: &'a str,
+    /// How the configuration-management tool is named, and its manifest.
+    pub cm_tool: (&'a str, &'a Manifest),
+    /// The schema beside it.
+    pub schema: Option<&'a str>,
+    /// The operator.
+    pub user: &'a str,
+    /// The operator's public key.
+    pub key: &'a Key,
+    /// The servers.
+    pub servers: &'a [Adopted],
+    /// The variable that holds the password that sudo asks for, where it asks.
+    pub sudo_password: Option<&'a str>,
+    /// The private key that was named.
+    pub identity: Option<&'a Path>,
+    /// The way to the servers.
+    pub jump: Option<&'a Jump>,
+}
+
+/// A server that was looked at.
+pub struct Adopted {
+    /// Its name, made fit.
+    pub name: String,
+    /// The name of its distro plugin.
+    pub distro: String,
+    /// What its distribution calls itself.
+    pub runs: String,
+    /// Where it is.
+    pub address: IpAddr,
+    /// Where its sshd listens.
+    pub port: u16,
+    /// Who logged in.
+    pub user: String,
+    /// The key that it showed, as a line.
+    pub host_key: String,
+}
+
+/// The operator's public key.
+pub enum Key {
+    /// In a file below the home directory.
+    File(&'static str),
+    /// As a line.
+    Line(String),
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Line(_) => f.write_str("the key that was used now"),
+        }
+    }
+}
+
+/// The public keys that ssh would offer, first things first.
+pub const PUBLIC_KEYS: [&str; 3] = ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"];
+
 /// The name of the first user: the operator's own, where a server can have it.
 pub fn user(name: Option<&str>) -> String {
     let fits = |name: &&str| {
@@ -38,9 +100,7 @@ pub fn user(name: Option<&str>) -> String {
 
 /// The public key that ssh would offer first.
 pub fn public_key(home: &Path) -> Option<&'static str> {
-    ["~/.ssh/id_ed25519.pub", "~/.ssh/id_ecdsa.pub", "~/.ssh/id_rsa.pub"]
-        .into_iter()
-        .find(|path| home.join(&path[2..]).is_file())
+    PUBLIC_KEYS.into_iter().find(|path| home.join(&path[2..]).is_file())
 }
 
 /// The text of the file.
@@ -117,6 +177,107 @@ roles = ["master"]
 # size = "small"
 # roles = ["web"]
 "#
+    )
+}
+
+/// The text of the file for servers that are there already. There is nothing to be filled in.
+pub fn existing(wishes: &Existing<'_>) -> String {
+    let first_line = wishes.schema.map(|schema| format!("#:schema ./{schema}\n\n")).unwrap_or_default();
+    let Existing { name, user, .. } = wishes;
+    let first = wishes.servers.first().map_or("", |server| server.name.as_str());
+    // One machine needs nobody to hand anything out.
+    let master = if wishes.servers.len() > 1 { "" } else { "# " };
+    let key = match wishes.key {
+        Key::File(path) => format!("{{ file = \"{path}\" }}"),
+        Key::Line(line) => quoted(line),
+    };
+    let line = |key: &str, value: Option<String>, example: &str| match value {
+        Some(value) => format!("{key} = {value}"),
+        None => format!("# {key} = {example}"),
+    };
+    let identity = line(
+        "identity",
+        wishes.identity.map(|path| quoted(&path.display().to_string())),
+        "\"~/.ssh/id_ed25519\"",
+    );
+    let jump = line(
+        "jump",
+        wishes.jump.map(|jump| quoted(&jump.to_string())),
+        "\"user@bastion.example.org:22\"",
+    );
+    let sudo = line(
+        "sudo-password",
+        wishes.sudo_password.map(|variable| format!("{{ env = {} }}", quoted(variable))),
+        "{ env = \"SUDO_PASSWORD\" }",
+    );
+    let (tool, tool_settings) = (quoted(wishes.cm_tool.0), settings(wishes.cm_tool.1));
+    let servers: String = wishes
+        .servers
+        .iter()
+        .enumerate()
+        .map(|(index, server)| entry(server, index == 0 && wishes.servers.len() > 1))
+        .collect();
+    format!(
+        r#"{first_line}# The servers of a cluster, as `bootmachine up` adopts them and `bootmachine verify` proves them.
+# What is commented out shows what else there is, with its default where it has one.
+
+[cluster]
+name = "{name}"
+# The server that hands the configuration out. Without one, each server applies its own copy.
+{master}master = "{first}"
+
+# The configuration-management tool. What it applies lies in `configuration`, and is yours to change.
+[cm]
+tool = {tool}
+# configuration = "configuration"
+# attempts = 3
+{tool_settings}
+# How servers are reached. In the end sshd listens on `port` alone, and only [[users]] log in.
+[ssh]
+# port = 55022
+# The password that sudo asks `first-login` for, if it does.
+{sudo}
+# The private key. By default: what the agent offers, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
+{identity}
+# A host that servers are reached through.
+{jump}
+
+# [bootstrap]
+# upgrade = true
+# packages = ["htop"]
+# timezone = "Europe/Berlin"
+
+# Who may log in, by key only. The first one with sudo is whom bootmachine itself logs in as.
+[[users]]
+name = "{user}"
+keys = [{key}]
+sudo = true
+
+# Servers that you have already: they are adopted, never made and never removed. `bootmachine destroy` forgets them, and they run on.
+[providers.mine]
+plugin = "existing"
+{servers}"#
+    )
+}
+
+fn entry(server: &Adopted, is_master: bool) -> String {
+    let Adopted { name, runs, address, .. } = server;
+    let distro = quoted(&server.distro);
+    let first_login = if server.user == "root" {
+        String::new()
+    } else {
+        format!("first-login = {}\n", quoted(&server.user))
+    };
+    let roles = if is_master { "roles = [\"master\"]\n" } else { "" };
+    let port = if server.port == 22 {
+        String::new()
+    } else {
+        format!("ssh-port = {}, ", server.port)
+    };
+    let host_key = quoted(&server.host_key);
+    format!(
+        "\n# {}\n[[servers]]\nname = \"{name}\"\ndistro = {distro}\n{first_login}{roles}options = {{ address = \"{address}\", {port}host-key = {host_key} }}\n",
+        one_line(runs)
     )
 }
 

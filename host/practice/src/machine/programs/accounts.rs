@@ -390,13 +390,36 @@ fn become_user(ctx: &mut Exec, user: &User, argv: Vec<String>, caller: &str) -> 
     run_named(&mut child, argv, caller)
 }
 
+/// Asks for a password on standard error and reads it from standard input, three times.
+fn asked(ctx: &mut Exec, prompt: &str, password: Option<&str>) -> bool {
+    for attempt in 0..3 {
+        if attempt > 0 {
+            ctx.errln("Sorry, try again.");
+        }
+        // Where standard error can not be written there is nobody left to tell.
+        let _ = ctx.stderr.write(prompt.as_bytes(), &ctx.machine, &ctx.cancel);
+        let line = ctx.stdin.line(&ctx.cancel);
+        ctx.errln("");
+        if line.is_empty() {
+            return false;
+        }
+        if password.is_some_and(|password| line.strip_suffix(b"\n").unwrap_or(&line) == password.as_bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
 fn sudo(ctx: &mut Exec) -> i32 {
     let mut args = ctx.args();
-    let (mut target, mut ask) = ("root".to_owned(), true);
+    let mut target = "root".to_owned();
+    // Nobody has a terminal here: without -S nobody can be asked.
+    let (mut asks, mut prompt) = (false, "Password: ".to_owned());
     while let Some(first) = args.first().cloned() {
         match first.as_str() {
-            "-n" | "--non-interactive" => ask = false,
-            "-H" | "-E" | "-S" => {}
+            "-n" | "--non-interactive" | "-H" | "-E" => {}
+            "-S" => asks = true,
+            "-p" if args.len() > 1 => prompt = args.remove(1),
             "-u" if args.len() > 1 => target = args.remove(1),
             "--" => {
                 args.remove(0);
@@ -419,13 +442,22 @@ fn sudo(ctx: &mut Exec) -> i32 {
             .unwrap_or_default();
         (name, groups)
     };
-    let forced = crate::machine::process::lock(&ctx.machine.faults).sudo_password;
+    let password = crate::machine::process::lock(&ctx.machine.faults).sudo_password.clone();
     if ctx.user.uid != 0 {
         let allowed = sudoers(ctx, &me, &groups);
-        if allowed != Some(true) || forced {
-            let _ = ask;
-            ctx.errln("sudo: a password is required");
-            return 1;
+        if allowed != Some(true) {
+            if !asks {
+                ctx.errln("sudo: a password is required");
+                return 1;
+            }
+            if !asked(ctx, &prompt, password.as_deref()) {
+                ctx.errln("sudo: 3 incorrect password attempts");
+                return 1;
+            }
+            if allowed.is_none() {
+                ctx.errln(format!("{me} is not in the sudoers file."));
+                return 1;
+            }
         }
     }
     let found = users::user(&ctx.system().files, &target);
