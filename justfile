@@ -16,6 +16,11 @@ ci:
 test *ARGS:
     cargo test --workspace {{ ARGS }}
 
+# Real Linux machines, from nothing to nothing: needs root on a Debian (docs/lab.md)
+[group('check')]
+lab:
+    tests/lab/run
+
 # The plugins' own tests alone, natively
 [group('check')]
 test-plugins *ARGS:

@@ -32,6 +32,7 @@ fn documents() -> Vec<(String, String)> {
         "docs/plugin-author.md",
         "docs/architecture.md",
         "docs/security.md",
+        "docs/lab.md",
     ]);
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }

@@ -93,7 +93,7 @@ lab_lock() {
 alive() {
     local pid
     pid=$(cat "$1" 2>/dev/null) || return 1
-    [[ -n $pid ]] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
+    [[ -n $pid ]] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "$2"
 }
 
 # end PIDFILE WORD: ends it and waits until it is gone.

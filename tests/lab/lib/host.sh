@@ -103,3 +103,23 @@ mirror_start() {
 
 mirror_runs() { alive "$LAB/run/mirror.pid" "$LAB/mirror"; }
 mirror_stop() { end "$LAB/run/mirror.pid" "$LAB/mirror"; }
+
+# What of this computer a lab could leave changed, to be compared before and after: each of it as a line.
+snapshot() {
+    local name file
+    ip -o link | awk -F': ' '{ sub(/@.*/, "", $2); print "interface " $2 }'
+    ip -o addr | awk '{ print "address " $2 " " $4 }'
+    ip route show table all | sed -E 's/ (expires|pref) .*//; s/^/route /'
+    { nft list ruleset 2>/dev/null || true; } | sed 's/^/nft /'
+    findmnt -l -n -o TARGET,FSTYPE | sed -E 's/ +/ /; s/^/mount /'
+    losetup -n -O BACK-FILE 2>/dev/null | sed 's/^/loop /'
+    find /sys/fs/cgroup -type d -name 'lxc*' 2>/dev/null | sed 's/^/cgroup /'
+    sysctl -a 2>/dev/null | grep -E '^(fs\.inotify|kernel\.keys|net\.bridge|net\.ipv4\.ip_forward|net\.ipv[46]\.conf\.(all|default)|vm\.)' |
+        sed 's/^/sysctl /'
+    for file in /proc/[0-9]*/exe; do
+        name=$(readlink "$file") || continue
+        case ${name##*/} in
+        lxd | lxc* | dnsmasq | apt-cacher-ng | gpg-agent | mmdebstrap | mksquashfs) printf 'process %s\n' "${name##*/}" ;;
+        esac
+    done
+}
