@@ -23,7 +23,7 @@ fn main() {
 
     require_target();
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let mut built = build(&guests, TARGET, &names(&["greedy", "hog", "sockets", "spy"]));
+    let mut built = build(&guests, TARGET, &names(&["clumsy", "greedy", "hog", "sockets", "spy", "thief"]));
     if has_target(WASI) {
         built.extend(build(&guests, WASI, &names(&["plain"])));
     }

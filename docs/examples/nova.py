@@ -10,7 +10,7 @@ import json
 
 from componentize_py_types import Err, Ok
 from wit_world import exports
-from wit_world.exports.plugin import Kind, Manifest, Origin, Setting, SettingFormat_Text, SettingFormat_Url, SettingSource_Env
+from wit_world.exports.plugin import Kind, Manifest, Origin, Setting, SettingFormat_Text, SettingFormat_Url, SettingSource, SettingSource_Env
 from wit_world.exports.provider import Address, AddressScope, Image, Server, ServerState, Size
 from wit_world.imports import http, log
 from wit_world.imports.types import Error, ErrorKind, Label
@@ -43,9 +43,10 @@ def careful(cls):
                 raise
             except Exception as error:
                 place = error.__traceback__
-                while place.tb_next:
+                while place and place.tb_next:
                     place = place.tb_next
-                raise fail(ErrorKind.FAILED, f"{type(error).__name__} in line {place.tb_lineno}: {error}") from None
+                line = place.tb_lineno if place else 0
+                raise fail(ErrorKind.FAILED, f"{type(error).__name__} in line {line}: {error}") from None
 
         return call
 
@@ -56,7 +57,7 @@ def careful(cls):
 
 
 def setting(name, summary, format=SettingFormat_Text(), required=True, secret=False, default=None, env=None) -> Setting:
-    sources = [SettingSource_Env(env)] if env else []
+    sources: list[SettingSource] = [SettingSource_Env(env)] if env else []
     return Setting(name, summary, format, required, secret, [], default, sources)
 
 
@@ -117,9 +118,9 @@ class Provider(exports.Provider):
         return [server for server in servers if wanted <= {(label.key, label.value) for label in server.labels}]
 
     def check_servers(self, specs):
-        images = {name for image in self.list_images() for name in (image.id, image.name)}
+        images = {name for image in self.list_images(None) for name in (image.id, image.name)}
         sizes = {name for size in self.list_sizes() for name in (size.id, size.name)}
-        answers = []
+        answers: list = []
         for spec in specs:
             missing = "image" if spec.image is None else "size" if spec.size is None else None
             if missing:
@@ -134,7 +135,7 @@ class Provider(exports.Provider):
         return answers
 
     def create_servers(self, specs):
-        images = {name: image.id for image in self.list_images() for name in (image.name, image.id)}
+        images = {name: image.id for image in self.list_images(None) for name in (image.name, image.id)}
         sizes = {name: size.id for size in self.list_sizes() for name in (size.name, size.id)}
         requests = [
             self.request(
@@ -153,7 +154,7 @@ class Provider(exports.Provider):
             for spec in specs
         ]
         # All at the same time, under the host's limits. A server that can not be made is an error in its place.
-        made = []
+        made: list = []
         for spec, answer in zip(specs, http.send_all(requests)):
             try:
                 id = self.body(answer)["server"]["id"]
@@ -175,13 +176,14 @@ class Provider(exports.Provider):
         metadata = {label.key: label.value for label in labels}
         self.ask(http.Method.POST, f"{self.compute}/servers/{id}/metadata", {"metadata": metadata}, idempotent=True)
 
-    def list_images(self):
+    def list_images(self, search):
         images = self.get(f"{self.image}/v2/images?status=active&limit=1000")["images"]
-        return [Image(image["id"], image["name"], image["created_at"]) for image in images]
+        found = [image for image in images if (search or "").lower() in f"{image['name']} {image['id']}".lower()]
+        return [Image(one["id"], one["name"], one["created_at"], one.get("architecture"), None) for one in found]
 
     def list_sizes(self):
         flavors = self.get(f"{self.compute}/flavors/detail")["flavors"]
-        return [Size(one["id"], one["name"], one["vcpus"], one["ram"], one["disk"]) for one in flavors]
+        return [Size(one["id"], one["name"], one["vcpus"], one["ram"], one["disk"], None) for one in flavors]
 
     def console_output(self, id) -> str:
         answer = self.ask(http.Method.POST, f"{self.compute}/servers/{id}/action", {"os-getConsoleOutput": {}}, idempotent=True)

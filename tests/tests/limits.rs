@@ -162,18 +162,22 @@ async fn no_text_of_a_plugin_reaches_the_terminal_as_it_is() {
     texts.extend(server.host_keys);
     texts.extend(server.image);
     texts.extend(server.size);
-    for image in provider.list_images().await.expect("a list") {
+    for image in provider.list_images(None).await.expect("a list") {
         texts.extend([image.id, image.name]);
-        texts.extend(image.created);
+        texts.extend([image.created, image.architecture, image.details].into_iter().flatten());
     }
     for size in provider.list_sizes().await.expect("a list") {
         texts.extend([size.id, size.name]);
+        texts.extend(size.details);
     }
     // Nor an identifier, which can not be cleaned: it goes back to the plugin.
-    provider.set_labels("1", &[]).await.expect("it takes labels");
-    texts.push(shown(
-        &provider.list_servers(&[]).await.expect_err("a server that can not be named"),
-    ));
+    for (flaw, why) in [
+        ("nameless", "a server that can not be named"),
+        ("homeless", "an address that is none"),
+    ] {
+        provider.set_labels(flaw, &[]).await.expect("it takes labels");
+        texts.push(shown(&provider.list_servers(&[]).await.expect_err(why)));
+    }
     for text in &texts {
         let bad = text
             .chars()

@@ -78,7 +78,7 @@ async fn a_plugin_that_repeats_everything_has_nothing_to_tell() {
         panic!("the spy makes no servers")
     };
     words.push(format!("{problem} {problem:?}"));
-    words.push(format!("{:?}", provider.list_images().await));
+    words.push(format!("{:?}", provider.list_images(None).await));
     words.push(format!("{:?}", provider.list_servers(&[]).await));
     words.push(format!("{:?}", provider.destroy_servers(&["1".to_owned()]).await));
     words.push(format!("{:?}", provider.reboot_servers(&["1".to_owned()]).await));
@@ -95,7 +95,8 @@ async fn a_plugin_that_repeats_everything_has_nothing_to_tell() {
     // And nowhere else.
     assert!(foreign.heard().is_empty(), "{:?}", foreign.heard());
     assert_absent("what the other origin heard", &granted.heard().join("\n"), PASSWORD);
-    assert_eq!(granted.heard().len(), 3, "{:?}", granted.heard());
+    // Half a reference is worth nothing; one in base64 does not leave at all.
+    assert_eq!(granted.heard().len(), 1, "{:?}", granted.heard());
 
     assert_absent("the plugin's words", &words.join("\n"), PASSWORD);
     assert_absent("the events", &operator.events.lines().join("\n"), PASSWORD);

@@ -30,6 +30,8 @@ pub enum Denial {
         reason: String,
         /// The table of `bootmachine.toml` that the grant belongs in.
         section: String,
+        /// The `url` setting whose default it is: writing it would grant it, too.
+        setting: Option<String>,
     },
 }
 
@@ -38,7 +40,15 @@ impl Denial {
     pub fn hint(&self) -> String {
         match self {
             Self::NotDeclared { .. } => "this can not be granted: the plugin's author must declare the origin first".into(),
-            Self::NotGranted { origin, section, .. } => format!("add allow = [\"{origin}\"] to [{section}] in bootmachine.toml"),
+            Self::NotGranted {
+                origin, section, setting, ..
+            } => {
+                let allow = format!("add allow = [\"{origin}\"] to [{section}] in bootmachine.toml");
+                match setting {
+                    Some(setting) => format!("it is the plugin's own default: {allow}, or write `{setting}` there"),
+                    None => allow,
+                }
+            }
         }
     }
 }
@@ -60,6 +70,8 @@ pub struct Grants {
     plugin: String,
     section: String,
     declared: Vec<(OriginPattern, String)>,
+    /// Of `declared`, those that the plugin itself made up, by the setting that they are the default of.
+    defaults: Vec<(OriginPattern, String)>,
     granted: Vec<OriginPattern>,
 }
 
@@ -70,6 +82,7 @@ impl Grants {
             plugin: plugin.into(),
             section: section.into(),
             declared: Vec::new(),
+            defaults: Vec::new(),
             granted: Vec::new(),
         }
     }
@@ -79,7 +92,13 @@ impl Grants {
         self.declared.push((pattern, reason.into()));
     }
 
-    /// What the operator grants: the origins of `url` settings, `allow`, what was said yes to before. A pattern for every host is refused.
+    /// The same for the default of a `url` setting, which the operator did not write.
+    pub fn declare_default(&mut self, pattern: OriginPattern, reason: impl Into<String>, setting: impl Into<String>) {
+        self.defaults.push((pattern.clone(), setting.into()));
+        self.declare(pattern, reason);
+    }
+
+    /// What the operator grants: the origins of `url` settings that have a value of the operator's, `allow`, what was said yes to before. A pattern for every host is refused.
     pub fn grant(&mut self, pattern: OriginPattern) -> Result<(), TooWide> {
         if pattern.is_any_host() {
             return Err(TooWide(pattern));
@@ -119,6 +138,11 @@ impl Grants {
             origin: origin.clone(),
             reason: reason.clone(),
             section: self.section.clone(),
+            setting: self
+                .defaults
+                .iter()
+                .find(|(pattern, _)| pattern.matches(origin))
+                .map(|(_, setting)| setting.clone()),
         })
     }
 

@@ -382,3 +382,76 @@ async fn a_request_is_signed_with_secrets_that_the_plugin_does_not_know() {
     );
     assert_eq!(seen[0].1["x-amz-security-token"], "session/token+1");
 }
+
+#[tokio::test]
+async fn the_basic_scheme_is_built_with_a_password_that_the_plugin_does_not_know() {
+    let (address, seen) = echo_server().await;
+    let world = world(address);
+    let password = world.secrets.insert("password", SECRET.into(), Binding::granted());
+    let mut request = get(format!("http://{address}/"));
+    // What the plugin wrote itself gives way.
+    request.headers.push(("authorization".into(), "Bearer mine".into()));
+    request.signing = Some(Signing::Basic {
+        user_name: "sam".into(),
+        password: password.clone(),
+    });
+    let answer = world.client.send(request.clone()).await.expect("an answer");
+    let header = format!("Basic {}", STANDARD.encode(format!("sam:{SECRET}")));
+    {
+        let seen = seen.0.lock().expect("unpoisoned");
+        let all: Vec<_> = seen[0].1.get_all("authorization").iter().collect();
+        assert_eq!(all, [header.as_str()]);
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    assert!(body.contains(&password), "the echo is a reference: {body}");
+    assert!(!body.contains(&STANDARD.encode(SECRET)[..20]), "{body}");
+
+    request.signing = Some(Signing::Basic {
+        user_name: "sam".into(),
+        password: "typed by the plugin".into(),
+    });
+    let refused = world.client.send(request.clone()).await.expect_err("no reference");
+    assert_eq!(refused.message, "the password of `basic` must be a reference");
+    let foreign = world.secrets.insert(
+        "foreign",
+        "somewhere else".into(),
+        Binding::origins([pattern("https://elsewhere.example")]),
+    );
+    request.signing = Some(Signing::Basic {
+        user_name: "sam".into(),
+        password: foreign,
+    });
+    let refused = world.client.send(request).await.expect_err("it is bound elsewhere");
+    assert_eq!(refused.kind, ErrorKind::PermissionDenied);
+    assert_eq!(seen.0.lock().expect("unpoisoned").len(), 1);
+}
+
+#[tokio::test]
+async fn a_reference_in_base64_is_refused_with_the_way_out() {
+    let (address, seen) = echo_server().await;
+    let world = world(address);
+    let password = world.secrets.insert("password", SECRET.into(), Binding::granted());
+    let mut said = Vec::new();
+    for user in ["", "u", "us", "use"] {
+        let encoded = STANDARD.encode(format!("{user}:{password}"));
+        let mut in_header = get(format!("http://{address}/"));
+        in_header.headers.push(("authorization".into(), format!("Basic {encoded}")));
+        let in_query = get(format!(
+            "http://{address}/?auth={}",
+            URL_SAFE.encode(format!("{user}:{password}")).trim_end_matches('=')
+        ));
+        let mut in_body = request(http::Method::POST, format!("http://{address}/"));
+        in_body.body = Some(format!("{{\"auth\": \"{encoded}\"}}").into_bytes());
+        for request in [in_header, in_query, in_body] {
+            let refused = world.client.send(request).await.expect_err("it is refused");
+            assert_eq!(refused.kind, ErrorKind::PermissionDenied);
+            said.push(format!("{}\n{}", refused.message, refused.hint.unwrap_or_default()));
+        }
+    }
+    said.dedup();
+    insta::assert_snapshot!(said.join("\n").replace(&address.to_string(), "[service]"), @r"
+    the request to http://[service] has a reference in base64, in whose place no secret can be put
+    the plugin's author has the host build such a header: `signing` of the request, with `basic` or `aws-sigv4`
+    ");
+    assert!(seen.0.lock().expect("unpoisoned").is_empty());
+}

@@ -1,7 +1,11 @@
 //! Becoming root by a real sudo, on a real OpenSSH server: with a password that it asks for, with none, and where it refuses.
 //!
 //! Accounts, sudoers and sudo's own notes are the test's: the server runs in a mount namespace in which they lie over the machine's.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests may panic, and say why they can not run")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests may panic, and say why they can not run"
+)]
 
 mod ssh_support;
 

@@ -67,6 +67,9 @@ impl Context {
 
     /// Shows what the operator should know about the configuration, where that is what a command is about.
     pub fn warn(&self) {
+        if self.ui.is_quiet() {
+            return;
+        }
         for warning in &self.warnings {
             self.ui.diagnostic(warning);
         }

@@ -63,6 +63,10 @@ pub struct Cm {
     /// How often the configuration is applied before states that still fail are reported as failed.
     #[schemars(with = "Option<u32>", range(min = 1, max = 20), extend("default" = ATTEMPTS))]
     pub attempts: u32,
+    /// The settings that are looked up where the plugin says that operators keep them: environment variables and files. Without it: all, for
+    /// a plugin that comes with bootmachine, and none for any other.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub look_up: Option<Vec<Located<String>>>,
     /// Every other key: settings of the plugin, by name.
     #[schemars(flatten, with = "std::collections::BTreeMap<String, SettingValue>")]
     pub settings: IndexMap<String, Setting>,
@@ -86,6 +90,7 @@ impl Cm {
                 tool,
                 configuration,
                 attempts: ATTEMPTS,
+                look_up: None,
                 settings: IndexMap::new(),
             };
         };
@@ -97,11 +102,13 @@ impl Cm {
         let attempts = section
             .integer(r, "attempts", 1..=20)
             .map_or(ATTEMPTS, |a| u32::try_from(a.value).unwrap_or(ATTEMPTS));
+        let look_up = section.optional_strings(r, "look-up");
         let settings = read_settings(r, &section);
         Self {
             tool,
             configuration: Located::new(path, configuration.span),
             attempts,
+            look_up,
             settings,
         }
     }

@@ -26,6 +26,10 @@ pub struct Provider {
     /// Origins, `scheme://host[:port]`, that the plugin may send requests to beside those of the URLs in its settings.
     #[schemars(with = "Option<Vec<Origin>>")]
     pub allow: Vec<Located<Origin>>,
+    /// The settings that are looked up where the plugin says that operators keep them: environment variables and files. Without it: all, for
+    /// a plugin that comes with bootmachine, and none for any other.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub look_up: Option<Vec<Located<String>>>,
     /// Every other key: settings of the plugin, by name.
     #[schemars(flatten, with = "std::collections::BTreeMap<String, SettingValue>")]
     pub settings: IndexMap<String, Setting>,
@@ -76,11 +80,13 @@ impl Provider {
                 }
             }
         }
+        let look_up = section.optional_strings(r, "look-up");
         let settings = read_settings(r, &section);
         Self {
             name,
             plugin,
             allow,
+            look_up,
             settings,
         }
     }

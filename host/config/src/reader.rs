@@ -222,9 +222,12 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// An array of strings.
     pub(crate) fn strings(&mut self, r: &mut Reader, key: &'static str) -> Vec<Located<String>> {
-        let Some(array) = self.array(r, key, "an array of strings") else {
-            return Vec::new();
-        };
+        self.optional_strings(r, key).unwrap_or_default()
+    }
+
+    /// None where the key is missing, which is something else than an empty array.
+    pub(crate) fn optional_strings(&mut self, r: &mut Reader, key: &'static str) -> Option<Vec<Located<String>>> {
+        let array = self.array(r, key, "an array of strings")?;
         let mut strings = Vec::new();
         for value in array {
             match value.get_ref().as_str() {
@@ -239,7 +242,7 @@ impl<'t, 'i> Section<'t, 'i> {
                 }
             }
         }
-        strings
+        Some(strings)
     }
 
     pub(crate) fn array(&mut self, r: &mut Reader, key: &'static str, expected: &str) -> Option<&'t DeArray<'i>> {

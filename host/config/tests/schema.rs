@@ -90,10 +90,10 @@ fn the_reader_takes_every_key_of_the_schema_and_says_so() {
             "{name}"
         );
     }
-    assert_eq!(sorted(keys(section("cm"))), ["attempts", "configuration", "tool"]);
+    assert_eq!(sorted(keys(section("cm"))), ["attempts", "configuration", "look-up", "tool"]);
     assert_eq!(
         sorted(keys(resolve(&schema, &section("providers")["additionalProperties"]))),
-        ["allow", "plugin"]
+        ["allow", "look-up", "plugin"]
     );
 }
 

@@ -10,12 +10,12 @@ use bootmachine_broker::BrokerError;
 use bootmachine_broker::audit::Audit;
 use bootmachine_broker::http::{HttpBroker, HttpClient, HttpOptions, Policy, Request, Response};
 use bootmachine_broker::ssh::{HostKeyPolicy, Identities, Jump, SshBroker, SshOptions};
-use bootmachine_config::{Config, Diagnostic, SecretSource as ConfigSecret, Setting, SettingValue as ConfigValue};
+use bootmachine_config::{Config, Diagnostic, SecretSource as ConfigSecret};
 use bootmachine_plugin::cm_tool::{CmTool, User};
 use bootmachine_plugin::distro::Distro;
 use bootmachine_plugin::provider::{DeclaredServer, Provider};
 use bootmachine_plugin::reach::{Http, Listener};
-use bootmachine_plugin::settings::{Configured, Resolved, SecretSource, Surroundings, Value, resolve};
+use bootmachine_plugin::settings::{Resolved, SecretSource, Surroundings, Value};
 use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,12 +23,14 @@ use sha2::Digest as _;
 
 use crate::event::{Event, Reporter};
 use crate::fleet::access::bind;
+use crate::fleet::settle::{Table, settle};
 use crate::labels;
 use crate::pins::Pins;
 pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
 
 mod access;
+mod settle;
 
 /// How long to wait between tries; a practice run waits less than a real one.
 #[derive(Clone, Debug)]
@@ -131,6 +133,7 @@ pub struct Fleet {
     tree_digest: String,
     /// The operator's public keys, for the first login on fresh machines.
     pub(crate) authorized_keys: Vec<String>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Fleet {
@@ -149,10 +152,11 @@ impl Fleet {
         let pins = Pins::open(options.state_directory.join("pins.json")).map_err(|error| problem("the file of pinned host keys", error))?;
         let http = Arc::new(HttpBroker::new(options.http.clone(), Arc::clone(&audit))?);
 
-        let mut wrong = Vec::new();
+        let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
         let mut shelf = Shelf {
             engine: &options.engine,
             source: options.plugins.as_ref(),
+            reporter: options.reporter.as_ref(),
             loaded: BTreeMap::new(),
         };
         let mut providers = BTreeMap::new();
@@ -160,26 +164,25 @@ impl Fleet {
             let Some(plugin) = shelf.take(&config, &provider.plugin, Kind::Provider, &mut wrong).await? else {
                 continue;
             };
-            let Some(resolved) = settle(
-                &config,
-                &plugin,
-                &provider.settings,
-                &provider.plugin,
-                &options.surroundings,
-                &mut wrong,
-            )
-            .await
-            else {
+            let section = format!("providers.{}", provider.name.value);
+            let table = Table {
+                name: &section,
+                named: &provider.plugin,
+                settings: &provider.settings,
+                look_up: provider.look_up.as_deref(),
+                bundled: options.plugins.is_bundled(&provider.plugin.value),
+            };
+            let Some(resolved) = settle(&config, &plugin, &table, &options.surroundings, &mut wrong).await else {
                 continue;
             };
             let allowed: Vec<&str> = provider.allow.iter().map(|origin| origin.value.as_str()).collect();
-            let section = format!("providers.{}", provider.name.value);
             let listener = Arc::new(Forward {
                 subject: provider.name.value.clone(),
                 reporter: Arc::clone(&options.reporter),
                 provider: true,
             });
             let bound = bind(&plugin, &section, &resolved, &allowed)?;
+            warnings.extend(settle::needless(&config, &plugin, &provider.allow, &bound.grants));
             let waits: Arc<dyn Listener> = Arc::<Forward>::clone(&listener);
             let client = http.client(Policy {
                 actor: plugin.actor(),
@@ -210,15 +213,14 @@ impl Fleet {
         let cm = shelf.take(&config, &config.cm.tool, Kind::CmTool, &mut wrong).await?;
         let cm_settings = match &cm {
             Some(plugin) => {
-                settle(
-                    &config,
-                    plugin,
-                    &config.cm.settings,
-                    &config.cm.tool,
-                    &options.surroundings,
-                    &mut wrong,
-                )
-                .await
+                let table = Table {
+                    name: "cm",
+                    named: &config.cm.tool,
+                    settings: &config.cm.settings,
+                    look_up: config.cm.look_up.as_deref(),
+                    bundled: options.plugins.is_bundled(&config.cm.tool.value),
+                };
+                settle(&config, plugin, &table, &options.surroundings, &mut wrong).await
             }
             None => None,
         };
@@ -271,8 +273,14 @@ impl Fleet {
             tree_digest: digest(&configuration),
             trees: Arc::new(BTreeMap::from([("configuration".to_owned(), configuration)])),
             authorized_keys,
+            warnings,
             config,
         })
+    }
+
+    /// What the operator should know about the configuration, seen together with the plugins that it names.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// How many HTTP requests were sent so far, retries included.
@@ -364,10 +372,27 @@ fn digest(directory: &Path) -> String {
 struct Shelf<'a> {
     engine: &'a Engine,
     source: &'a dyn PluginSource,
+    reporter: &'a dyn Reporter,
     loaded: BTreeMap<String, Plugin>,
 }
 
 impl Shelf<'_> {
+    /// Loads it, and says so where that takes a while: a component is compiled when it is used for the first time.
+    async fn load(&self, name: &str) -> Option<Result<Plugin, PluginError>> {
+        const A_WHILE: Duration = Duration::from_secs(1);
+        let mut loading = std::pin::pin!(self.source.load(self.engine, name));
+        match tokio::time::timeout(A_WHILE, &mut loading).await {
+            Ok(loaded) => loaded,
+            Err(_) => {
+                self.reporter.report(Event::Provider {
+                    provider: name.to_owned(),
+                    text: "compiling it, which is done once".to_owned(),
+                });
+                loading.await
+            }
+        }
+    }
+
     /// The plugin that the configuration names here; a diagnostic where there is none of that name and kind.
     async fn take(
         &mut self,
@@ -378,7 +403,7 @@ impl Shelf<'_> {
     ) -> Result<Option<Plugin>, FleetError> {
         let name = &named.value;
         if !self.loaded.contains_key(name) {
-            let Some(loaded) = self.source.load(self.engine, name).await else {
+            let Some(loaded) = self.load(name).await else {
                 let names = self.source.names();
                 let help = match bootmachine_config::nearest(names.iter().map(String::as_str), name) {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
@@ -419,51 +444,6 @@ impl Shelf<'_> {
                 .with_help("`bootmachine plugin list` shows the plugins of each kind"),
         );
         Ok(None)
-    }
-}
-
-/// The settings of a table, resolved against the plugin's manifest; diagnostics that point into the file where that fails.
-async fn settle(
-    config: &Config,
-    plugin: &Plugin,
-    settings: &indexmap::IndexMap<String, Setting>,
-    table: &bootmachine_config::Located<String>,
-    surroundings: &Surroundings,
-    wrong: &mut Vec<Diagnostic>,
-) -> Option<Vec<Resolved>> {
-    let manifest = plugin.manifest();
-    let configured = settings
-        .iter()
-        .map(|(name, setting)| {
-            let json = manifest
-                .settings
-                .iter()
-                .any(|known| known.name == *name && known.format == bootmachine_plugin::manifest::Format::Json);
-            (name.clone(), configured(&setting.value.value, json))
-        })
-        .collect();
-    match resolve(manifest, &configured, surroundings).await {
-        Ok(resolved) => Some(resolved),
-        Err(errors) => {
-            for error in errors {
-                let span = settings
-                    .get(&error.setting)
-                    .map_or(table.span.clone(), |setting| setting.value.span.clone());
-                wrong.push(config.diagnostic(span, error.message).with_optional_help(error.hint));
-            }
-            None
-        }
-    }
-}
-
-fn configured(value: &ConfigValue, json: bool) -> Configured {
-    match value {
-        value if json => Configured::Plain(value.to_json().to_string()),
-        ConfigValue::Text(text) => Configured::Plain(text.clone()),
-        ConfigValue::Integer(number) => Configured::Plain(number.to_string()),
-        ConfigValue::Boolean(truth) => Configured::Plain(truth.to_string()),
-        ConfigValue::Json(value) => Configured::Plain(value.to_string()),
-        ConfigValue::Secret(source) => Configured::Secret(secret_source(source)),
     }
 }
 

@@ -25,6 +25,14 @@ pub enum Record<'a> {
         id: &'a str,
         provider_id: &'a str,
     },
+    /// It was made although the answer was a failure.
+    TakenOver {
+        provider: &'a str,
+        server: &'a str,
+        id: &'a str,
+        provider_id: &'a str,
+        reason: &'a str,
+    },
     NotCreated {
         provider: &'a str,
         server: &'a str,
@@ -165,7 +173,7 @@ fn left_open(journal: &[u8]) -> Option<jiff::Timestamp> {
                 let time = line["time"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
                 open.extend(time.map(|time| (id.to_owned(), time)));
             }
-            Some("created" | "not-created") => drop(open.remove(id)),
+            Some("created" | "taken-over" | "not-created") => drop(open.remove(id)),
             _ => {}
         }
     }

@@ -13,6 +13,8 @@ pub trait PluginSource: Send + Sync {
     async fn load(&self, engine: &Engine, name: &str) -> Option<Result<Plugin, PluginError>>;
     /// The names there are, for messages.
     fn names(&self) -> Vec<String>;
+    /// Whether the plugin of this name comes with bootmachine. What another one says of where settings are kept is not looked up unasked.
+    fn is_bundled(&self, name: &str) -> bool;
 }
 
 /// The plugins that come with bootmachine.
@@ -28,10 +30,14 @@ impl PluginSource for BundledPlugins {
     fn names(&self) -> Vec<String> {
         bundled::all().iter().map(|bundled| bundled.name.to_owned()).collect()
     }
+
+    fn is_bundled(&self, name: &str) -> bool {
+        bundled::all().iter().any(|bundled| bundled.name == name)
+    }
 }
 
 /// Files, and the bundled plugins for every name that is none. A file gets no more than what the operator writes into the table that names
-/// it: the origins of its URLs, and `allow`.
+/// it: the origins of its URLs, `allow`, and what `look-up` has the host look for.
 #[derive(Clone, Debug)]
 pub struct LocalThenBundled {
     /// What relative paths begin at: the directory of `bootmachine.toml`.
@@ -71,6 +77,10 @@ impl PluginSource for LocalThenBundled {
 
     fn names(&self) -> Vec<String> {
         BundledPlugins.names()
+    }
+
+    fn is_bundled(&self, name: &str) -> bool {
+        !is_path(name) && BundledPlugins.is_bundled(name)
     }
 }
 

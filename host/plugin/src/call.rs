@@ -156,13 +156,13 @@ fn trapped(context: &Ctx, operation: &'static str, error: &wasmtime::Error) -> P
     PluginError::Trapped {
         who: context.who.clone(),
         operation,
-        cause: cause(error),
+        cause: cause(error, context.limits.memory),
         stderr,
     }
 }
 
 /// What the sandbox says of the end of a call, without the addresses.
-fn cause(error: &wasmtime::Error) -> String {
+fn cause(error: &wasmtime::Error, memory: usize) -> String {
     let mut text = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it gave up (a panic or an abort)".to_owned(),
         Some(Trap::StackOverflow) => "its call stack is exhausted: a recursion without an end?".to_owned(),
@@ -171,17 +171,21 @@ fn cause(error: &wasmtime::Error) -> String {
         None => error.root_cause().to_string(),
     };
     if let Some(requested) = text.strip_prefix("forcing trap when growing memory to ") {
-        text = format!("it asked for more memory than a plugin may have ({requested})");
+        let bytes = requested.split_whitespace().next().and_then(|number| number.parse::<usize>().ok());
+        let asked = bytes.map_or_else(|| requested.to_owned(), mebibytes);
+        text = format!("it asked for {asked} of memory, and a plugin may have {}", mebibytes(memory));
     }
     if text.contains("fuel allocated for hostcalls has been exhausted") {
         text = "it moved more data across its border in one call than a plugin may".to_owned();
     }
     let mut text = printable(&text);
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let frames: Vec<String> = backtrace
-            .frames()
-            .iter()
-            .filter_map(|frame| frame.func_name())
+        let names: Vec<&str> = backtrace.frames().iter().filter_map(|frame| frame.func_name()).collect();
+        if gave_up_in_python(&names) {
+            text.push_str(" (Python: most likely an exception that nobody caught or a value of the wrong type)");
+        }
+        let frames: Vec<String> = names
+            .into_iter()
             .map(demangle)
             .filter(|name| !name.contains("panic") && !name.contains("rust_begin_unwind"))
             .take(3)
@@ -192,6 +196,21 @@ fn cause(error: &wasmtime::Error) -> String {
         }
     }
     text
+}
+
+/// Whether these are the frames of an interpreter that wanted to print a traceback where its runtime was left out: it looks for standard
+/// error and for source files, and finds functions that only give up. They say nothing to somebody who wrote Python.
+fn gave_up_in_python(frames: &[&str]) -> bool {
+    const STUBBED: [&str; 3] = ["stderr_get_stderr", "filesystem_preopens_get_directories", "__wasilibc"];
+    let python = frames
+        .iter()
+        .any(|name| name.starts_with("Py") || name.starts_with("_Py") || name.contains("componentize_py"));
+    // The names are cut where the interpreter was built without its own.
+    frames.iter().any(|name| STUBBED.iter().any(|stub| name.contains(stub))) && (python || frames.len() < 4)
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 /// A function's name as its author wrote it, without the hash, and short enough to read.

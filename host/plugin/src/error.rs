@@ -86,15 +86,21 @@ impl PluginError {
         }
     }
 
+    /// Whether the plugin broke down, which leaves open what it had done by then. What broke down once will break down again, unless it was by
+    /// chance.
+    pub fn is_breakdown(&self) -> bool {
+        matches!(self, Self::Trapped { .. } | Self::TimedOut { .. } | Self::Misbehaved { .. })
+    }
+
     /// What the operator can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Reported(error) => error.hint.clone(),
             Self::Unloadable { hint, .. } => hint.clone(),
             Self::Trapped { stderr, .. } if !stderr.is_empty() => Some(format!("the plugin's last words: {stderr}")),
-            Self::Trapped { .. } | Self::TimedOut { .. } | Self::Misbehaved { .. } => {
-                Some("this is a defect of the plugin: report it to its author; nothing was harmed, and `bootmachine up` continues where it stopped".into())
-            }
+            Self::Trapped { .. } | Self::TimedOut { .. } | Self::Misbehaved { .. } => Some(
+                "this is a defect of the plugin: report it to its author; `bootmachine up` looks what is there before it goes on".into(),
+            ),
         }
     }
 }

@@ -52,7 +52,11 @@ impl Plugin {
             hint,
         };
         let inspection = inspect(bytes).map_err(|refusal| unloadable(refusal.reason, refusal.hint))?;
-        let component = Component::new(&engine.inner, bytes).map_err(|error| {
+        // On a thread of its own: what is not compiled yet takes seconds, and whoever waits for it has something to show meanwhile.
+        let (compiler, source) = (engine.inner.clone(), bytes.to_vec());
+        let compiling = tokio::task::spawn_blocking(move || Component::new(&compiler, source));
+        let compiled = compiling.await.unwrap_or_else(|error| Err(wasmtime::Error::msg(error.to_string())));
+        let component = compiled.map_err(|error| {
             unloadable(
                 format!("it does not compile: {error:#}"),
                 Some("was the file changed on its way?".into()),

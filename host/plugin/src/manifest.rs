@@ -197,43 +197,61 @@ from_world!(distro_world::exports::bootmachine::plugin::plugin);
 from_world!(cm_tool_world::exports::bootmachine::plugin::plugin);
 
 impl Manifest {
-    /// Checks what the contract says of names, versions and settings. Returns what is wrong, in words for the plugin's author.
+    /// Checks what the contract says of names, versions and settings. Returns all that is wrong, in words for the plugin's author.
     pub(crate) fn check(&self, kind: Kind) -> Result<(), String> {
+        let mut wrong = Vec::new();
         if !is_kebab_case(&self.name) {
-            return Err(format!("the manifest's name `{}` is not kebab-case", printable(&self.name)));
+            wrong.push(format!("the manifest's name `{}` is not kebab-case", printable(&self.name)));
         }
         if let Err(error) = semver::Version::parse(&self.version) {
-            return Err(format!(
+            wrong.push(format!(
                 "the manifest's version `{}` is not a semantic version: {error}",
                 printable(&self.version)
             ));
         }
         if self.kind != kind {
-            return Err(format!(
+            wrong.push(format!(
                 "the manifest says kind `{}`, but the component implements the world `{}`",
                 self.kind,
                 kind.world()
             ));
         }
+        self.check_settings(&mut wrong);
+        let texts = [Some(&self.summary), self.homepage.as_ref()].into_iter().flatten();
+        let texts = texts
+            .chain(self.settings.iter().map(|setting| &setting.summary))
+            .chain(self.origins.iter().flat_map(|origin| [&origin.reason, &origin.pattern]));
+        if texts.flat_map(|text| text.chars()).any(char::is_control) {
+            wrong.push("the manifest has control characters in its texts".into());
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    }
+
+    fn check_settings(&self, wrong: &mut Vec<String>) {
         let mut names = std::collections::BTreeSet::new();
         for setting in &self.settings {
+            let name = printable(&setting.name);
             if !is_kebab_case(&setting.name) {
-                return Err(format!("the setting `{}` is not kebab-case", printable(&setting.name)));
+                wrong.push(format!("the setting `{name}` is not kebab-case"));
             }
             if !names.insert(&setting.name) {
-                return Err(format!("the setting `{}` is declared twice", setting.name));
+                wrong.push(format!("the setting `{name}` is declared twice"));
             }
             if setting.format == Format::ClientKey && !setting.secret {
-                return Err(format!(
-                    "the setting `{}` is a private key and is not declared as secret",
-                    setting.name
+                wrong.push(format!("the setting `{name}` is a private key and is not declared as secret"));
+            }
+            // The host would read a file, or trust somebody, that the operator knows nothing of.
+            let trust = matches!(
+                setting.format,
+                Format::ServerCertificate | Format::ClientCertificate | Format::ClientKey
+            );
+            if trust && setting.default.is_some() {
+                wrong.push(format!(
+                    "the setting `{name}` is a certificate or key and has a default, which those can not have"
                 ));
             }
-            if matches!(setting.name.as_str(), "plugin" | "allow" | "tool" | "configuration" | "attempts") {
-                return Err(format!(
-                    "the setting `{}` has a name that `bootmachine.toml` uses itself",
-                    setting.name
-                ));
+            if OURS.contains(&setting.name.as_str()) {
+                wrong.push(format!("the setting `{name}` has a name that `bootmachine.toml` uses itself"));
             }
         }
         for format in [Format::ServerCertificate, Format::ClientCertificate, Format::ClientKey] {
@@ -244,28 +262,17 @@ impl Manifest {
                 .map(|setting| setting.name.as_str())
                 .collect();
             if those.len() > 1 {
-                return Err(format!(
+                wrong.push(format!(
                     "`{}` are for one and the same thing: one of them is enough",
-                    those.join("` and `")
+                    printable(&those.join("` and `"))
                 ));
             }
         }
-        for word in [Some(&self.summary), self.homepage.as_ref()].into_iter().flatten() {
-            if word.chars().any(char::is_control) {
-                return Err("the manifest has control characters in its texts".into());
-            }
-        }
-        if self.settings.iter().any(|setting| setting.summary.chars().any(char::is_control))
-            || self
-                .origins
-                .iter()
-                .any(|origin| origin.reason.chars().chain(origin.pattern.chars()).any(char::is_control))
-        {
-            return Err("the manifest has control characters in its texts".into());
-        }
-        Ok(())
     }
 }
+
+/// Keys of `[providers.NAME]` and `[cm]` that are not the plugin's.
+const OURS: [&str; 6] = ["plugin", "allow", "look-up", "tool", "configuration", "attempts"];
 
 fn is_kebab_case(name: &str) -> bool {
     !name.is_empty()

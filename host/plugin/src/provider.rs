@@ -125,15 +125,20 @@ impl Provider {
         })
     }
 
-    /// A server whose identifier can be shown and sent back, cleaned.
+    /// A server whose identifier can be shown and sent back and whose addresses are such, cleaned.
     fn identified(&self, operation: &'static str, server: Server) -> Result<Server, PluginError> {
-        if is_identifier(&server.id) {
+        let no_address = |address: &&Address| address.ip.parse::<std::net::IpAddr>().is_err();
+        let reason = if !is_identifier(&server.id) {
+            format!("the identifier `{}` is not one line of printable text", short(&server.id))
+        } else if let Some(address) = server.addresses.iter().find(no_address) {
+            format!("`{}` is no IP address", short(&address.ip))
+        } else {
             return Ok(cleaned(server));
-        }
+        };
         Err(PluginError::Misbehaved {
             who: self.plugin.who(),
             operation,
-            reason: format!("the identifier `{}` is not one line of printable text", short(&server.id)),
+            reason,
         })
     }
 
@@ -203,15 +208,17 @@ impl Provider {
             .await)
     }
 
-    /// The images that servers can be made from.
-    pub async fn list_images(&self) -> Result<Vec<Image>, PluginError> {
-        let images = call!(self, "list-images", |store, exports| exports.call_list_images(store).await)?;
+    /// The images that servers can be made from; with `search`, those that it stands in.
+    pub async fn list_images(&self, search: Option<&str>) -> Result<Vec<Image>, PluginError> {
+        let images = call!(self, "list-images", |store, exports| exports.call_list_images(store, search).await)?;
         Ok(images
             .into_iter()
             .map(|image| Image {
                 id: short(&image.id),
                 name: short(&image.name),
                 created: image.created.as_deref().map(short),
+                architecture: image.architecture.as_deref().map(short),
+                details: image.details.as_deref().map(short),
             })
             .collect())
     }
@@ -224,6 +231,7 @@ impl Provider {
             .map(|size| Size {
                 id: short(&size.id),
                 name: short(&size.name),
+                details: size.details.as_deref().map(short),
                 ..size
             })
             .collect())
@@ -244,14 +252,6 @@ fn cleaned(server: Server) -> Server {
     Server {
         name: short(&server.name),
         detail: readable(&server.detail),
-        addresses: server
-            .addresses
-            .into_iter()
-            .map(|address| Address {
-                ip: short(&address.ip),
-                ..address
-            })
-            .collect(),
         image: server.image.as_deref().map(short),
         size: server.size.as_deref().map(short),
         // Nobody shortens these: they are compared. Those that bootmachine sets are printable.

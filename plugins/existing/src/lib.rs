@@ -90,7 +90,7 @@ impl Provider for Existing {
         )))
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Err(Error::unsupported("servers that you have already are made of no image"))
     }
 

@@ -103,7 +103,7 @@ fn nothing_is_made_removed_or_changed() {
         [
             format!("{:?}", plugin.reboot_servers(std::slice::from_ref(&id))),
             format!("{:?}", plugin.set_labels(&id, &[])),
-            format!("{:?}", plugin.list_images()),
+            format!("{:?}", plugin.list_images(None)),
             format!("{:?}", plugin.list_sizes()),
             format!("{:?}", plugin.console_output(&id)),
         ]

@@ -20,6 +20,11 @@ pub struct Image {
     min_disk: Option<u64>,
     #[serde(default)]
     min_ram: Option<u64>,
+    /// Properties that the one who uploaded it set, or did not: all that can be hoped for is that they are text.
+    #[serde(default)]
+    hw_architecture: Option<serde_json::Value>,
+    #[serde(default)]
+    architecture: Option<serde_json::Value>,
 }
 
 impl Named for Image {
@@ -50,6 +55,23 @@ impl Image {
         self.min_ram.unwrap_or(0)
     }
 
+    fn architecture(&self) -> Option<String> {
+        let text = |value: &Option<serde_json::Value>| value.as_ref().and_then(|value| value.as_str()).map(str::to_owned);
+        text(&self.hw_architecture)
+            .or_else(|| text(&self.architecture))
+            .filter(|text| !text.is_empty())
+    }
+
+    /// What a size must have for it.
+    fn needs(&self) -> Option<String> {
+        let needs: Vec<String> = [(self.min_disk(), "GiB of disk"), (self.min_ram(), "MiB of memory")]
+            .into_iter()
+            .filter(|(amount, _)| *amount > 0)
+            .map(|(amount, unit)| format!("{amount} {unit}"))
+            .collect();
+        (!needs.is_empty()).then(|| format!("needs {}", needs.join(" and ")))
+    }
+
     fn usable(&self) -> Result<(), Error> {
         if self.status == "active" {
             return Ok(());
@@ -65,17 +87,19 @@ impl Image {
     }
 }
 
-/// All images that can be booted, by name.
-pub fn active(session: &mut Session) -> Result<Vec<bootmachine_sdk::Image>, Error> {
+/// The images that can be booted, by name; with `search`, those that it stands in. Glance knows no such search: it compares whole names.
+pub fn active(session: &mut Session, search: Option<&str>) -> Result<Vec<bootmachine_sdk::Image>, Error> {
     let mut images: Vec<Image> = List::new(Service::Image, "/images?status=active", "images").all(session)?;
     images.retain(|image| image.status == "active");
     images.sort_by(|one, other| (one.name(), &one.id).cmp(&(other.name(), &other.id)));
     let named = |image: Image| bootmachine_sdk::Image {
         name: image.name().to_owned(),
+        architecture: image.architecture(),
+        details: image.needs(),
         id: image.id,
         created: image.created_at,
     };
-    Ok(images.into_iter().map(named).collect())
+    Ok(images.into_iter().map(named).filter(|image| image.matches(search)).collect())
 }
 
 /// The request that looks for an image.

@@ -60,8 +60,8 @@ impl Provider for OpenStack {
         actions::label(&mut self.0, id, labels)
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
-        image::active(&mut self.0)
+    fn list_images(&mut self, search: Option<&str>) -> Result<Vec<Image>> {
+        image::active(&mut self.0, search)
     }
 
     fn list_sizes(&mut self) -> Result<Vec<Size>> {

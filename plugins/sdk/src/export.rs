@@ -126,8 +126,8 @@ impl<P: Provider> provider::Guest for Exported<P> {
         connected(|p: &mut P| p.set_labels(&id, &labels))
     }
 
-    fn list_images() -> Result<Vec<provider::Image>> {
-        connected(|p: &mut P| p.list_images())
+    fn list_images(search: Option<String>) -> Result<Vec<provider::Image>> {
+        connected(|p: &mut P| p.list_images(search.as_deref()))
     }
 
     fn list_sizes() -> Result<Vec<provider::Size>> {

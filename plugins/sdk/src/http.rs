@@ -7,7 +7,7 @@ mod request;
 mod response;
 
 pub use crate::bindings::imports::bootmachine::plugin::http::{
-    AwsSigv4, Capture, Header, Method, Request, Response, SecretLocation, Signing,
+    AwsSigv4, Basic, Capture, Header, Method, Request, Response, SecretLocation, Signing,
 };
 pub use paging::pages;
 pub use request::encode;

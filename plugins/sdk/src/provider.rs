@@ -33,8 +33,8 @@ pub trait Provider: Plugin + Sized + 'static {
     /// Adds these labels to a server or changes their values; others stay.
     fn set_labels(&mut self, id: &str, labels: &[Label]) -> Result<()>;
 
-    /// The images that servers can be made of.
-    fn list_images(&mut self) -> Result<Vec<Image>>;
+    /// The images that servers can be made of; with `search`, those in whose name or identifier it stands, without regard to case.
+    fn list_images(&mut self, search: Option<&str>) -> Result<Vec<Image>>;
 
     /// The sizes that servers can have.
     fn list_sizes(&mut self) -> Result<Vec<Size>>;
@@ -77,6 +77,16 @@ impl ServerSpec {
 fn missing(key: &str) -> Error {
     Error::invalid_setting(format!("it has no `{key}`, and this provider makes no server without one"))
         .hint(format!("add `{key} = \"…\"` to its `[[servers]]`; `bootmachine {key}s` lists them"))
+}
+
+impl Image {
+    /// Whether a search finds it: by its name or identifier, without regard to case.
+    pub fn matches(&self, search: Option<&str>) -> bool {
+        search.is_none_or(|search| {
+            let search = search.to_lowercase();
+            self.name.to_lowercase().contains(&search) || self.id.to_lowercase().contains(&search)
+        })
+    }
 }
 
 impl Server {

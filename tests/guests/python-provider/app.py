@@ -274,12 +274,13 @@ class Provider(exports.Provider):
         cloud.send("POST", f"{cloud.endpoints['compute']}/servers/{id}/metadata", body)
 
     @careful
-    def list_images(self):
-        return [Image(image["id"], image["name"], image.get("created_at")) for image in connected().images()]
+    def list_images(self, search):
+        found = [one for one in connected().images() if search is None or search.lower() in one["name"].lower()]
+        return [Image(one["id"], one["name"], one.get("created_at"), one.get("architecture"), None) for one in found]
 
     @careful
     def list_sizes(self):
-        return [Size(one["id"], one["name"], one["vcpus"], one["ram"], one["disk"]) for one in connected().flavors()]
+        return [Size(one["id"], one["name"], one["vcpus"], one["ram"], one["disk"], None) for one in connected().flavors()]
 
     @careful
     def console_output(self, id):

@@ -47,6 +47,10 @@ pub enum Signing {
         region: String,
         service: String,
     },
+    Basic {
+        user_name: String,
+        password: String,
+    },
 }
 
 /// A value of the response that stays with the host. Mirrors `capture` of `wit/http.wit`.

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::failure::refused_address;
 use super::resolve::CheckedResolver;
-use super::sign::Signer;
+use super::sign::{self, Signer};
 use super::{Capture, HttpOptions, Policy, Request, Signing};
 use crate::origin::{Origin, OriginPattern};
 use crate::secrets::{Binding, Place, SecretTable};
@@ -48,6 +48,8 @@ pub(super) struct Prepared {
     pub(super) headers: HeaderMap,
     pub(super) body: Option<bytes::Bytes>,
     pub(super) signer: Option<Signer>,
+    /// The header `Authorization` of the Basic scheme.
+    pub(super) basic: Option<HeaderValue>,
     pub(super) idempotent: bool,
     pub(super) timeout: Duration,
     /// For each capture of the request, where the value may be sent.
@@ -100,6 +102,7 @@ impl Destination {
         }
         if SecretTable::mentions_reference(self.url.path().as_bytes())
             || SecretTable::mentions_reference(self.origin.to_string().as_bytes())
+            || SecretTable::mentions_encoded_reference(self.url.path().as_bytes())
         {
             return Err(denied(format!(
                 "a reference stands in the host or path of a URL at {}; it may stand in the query, in a header or in the body",
@@ -136,7 +139,39 @@ impl Prepared {
                 Some(bytes::Bytes::copy_from_slice(&body))
             }
         };
-        let signer = request.signing.map(|signing| signer(signing, secrets, &origin)).transpose()?;
+        let (mut signer, mut basic) = (None, None);
+        match request.signing {
+            None => {}
+            Some(Signing::AwsSigV4 {
+                access_key_id,
+                secret_access_key,
+                session_token,
+                region,
+                service,
+            }) => {
+                let fill = |value: &str| fill(value, secrets, &origin);
+                for secret in std::iter::once(&secret_access_key).chain(&session_token) {
+                    must_be_reference(
+                        secret,
+                        "the secret access key and the session token of a signature must be references",
+                    )?;
+                }
+                let session_token = session_token.as_deref().map(fill).transpose()?.map(|token| token.to_string());
+                let (id, key) = (fill(&access_key_id)?, fill(&secret_access_key)?);
+                signer = Some(Signer {
+                    credentials: Credentials::new(id.as_str(), key.as_str(), session_token, None, "bootmachine"),
+                    region,
+                    service,
+                });
+            }
+            Some(Signing::Basic { user_name, password }) => {
+                must_be_reference(&password, "the password of `basic` must be a reference")?;
+                basic = Some(sign::basic(
+                    &fill(&user_name, secrets, &origin)?,
+                    &fill(&password, secrets, &origin)?,
+                )?);
+            }
+        }
         let idempotent = request
             .idempotent
             .unwrap_or(!matches!(request.method, http::Method::POST | http::Method::PATCH));
@@ -148,6 +183,7 @@ impl Prepared {
             headers,
             body,
             signer,
+            basic,
             idempotent,
             timeout,
             bindings,
@@ -160,6 +196,9 @@ impl Prepared {
         if let Some(signer) = &self.signer {
             let body = self.body.as_deref().unwrap_or_default();
             signer.sign(&self.method, &self.url, &mut headers, body, std::time::SystemTime::now())?;
+        }
+        if let Some(basic) = &self.basic {
+            headers.insert(http::header::AUTHORIZATION, basic.clone());
         }
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         *request.headers_mut() = headers;
@@ -205,32 +244,18 @@ fn headers(written: &[(String, String)], secrets: &SecretTable, origin: &Origin)
     Ok(headers)
 }
 
-fn signer(signing: Signing, secrets: &SecretTable, origin: &Origin) -> Result<Signer, BrokerError> {
-    let Signing::AwsSigV4 {
-        access_key_id,
-        secret_access_key,
-        session_token,
-        region,
-        service,
-    } = signing;
-    let fill = |value: &str| {
-        let value = secrets.inject(value.as_bytes(), Place::Header, origin)?;
-        Ok::<_, BrokerError>(text(&value)?.to_owned())
-    };
-    for secret in std::iter::once(&secret_access_key).chain(&session_token) {
-        if !SecretTable::mentions_reference(secret.as_bytes()) {
-            return Err(failed(
-                "the secret access key and the session token of a signature must be references".into(),
-            ));
-        }
+/// A part of what a request is signed with, values in the place of references.
+fn fill(value: &str, secrets: &SecretTable, origin: &Origin) -> Result<zeroize::Zeroizing<String>, BrokerError> {
+    let value = secrets.inject(value.as_bytes(), Place::Header, origin)?;
+    Ok(zeroize::Zeroizing::new(text(&value)?.to_owned()))
+}
+
+fn must_be_reference(value: &str, otherwise: &str) -> Result<(), BrokerError> {
+    if SecretTable::mentions_reference(value.as_bytes()) {
+        Ok(())
+    } else {
+        Err(failed(otherwise.into()))
     }
-    let session_token = session_token.as_deref().map(fill).transpose()?;
-    let credentials = Credentials::new(fill(&access_key_id)?, fill(&secret_access_key)?, session_token, None, "bootmachine");
-    Ok(Signer {
-        credentials,
-        region,
-        service,
-    })
 }
 
 /// Where a captured value may be sent.

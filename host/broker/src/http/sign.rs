@@ -1,4 +1,4 @@
-//! AWS Signature Version 4, computed over the request as it leaves.
+//! What the host adds to a request as it leaves: AWS Signature Version 4, and the Basic scheme.
 
 use std::time::SystemTime;
 
@@ -7,8 +7,11 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::{BrokerError, ErrorKind};
 
@@ -72,9 +75,42 @@ impl Signer {
     }
 }
 
+/// The header `Authorization` of the Basic scheme (RFC 7617), in UTF-8.
+pub(super) fn basic(user_name: &str, password: &str) -> Result<HeaderValue, BrokerError> {
+    let invalid = |message: &str| BrokerError::new(ErrorKind::InvalidSetting, message);
+    if user_name.contains(':') {
+        return Err(invalid("a user name of the Basic scheme can not contain a colon"));
+    }
+    if user_name.chars().chain(password.chars()).any(char::is_control) {
+        return Err(invalid("a user name or password of the Basic scheme contains control characters")
+            .with_hint("look for a line end at the end of the value"));
+    }
+    let pair = Zeroizing::new(format!("{user_name}:{password}"));
+    let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    let mut value =
+        HeaderValue::from_str(&header).map_err(|_| invalid("the Basic scheme makes no header of this user name and password"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The examples of RFC 7617, sections 2 and 2.1.
+    #[test]
+    fn the_basic_scheme_is_as_its_examples_say() {
+        for (user_name, password, header) in [
+            ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+            ("", ":", "Basic Ojo="),
+        ] {
+            assert_eq!(basic(user_name, password).expect("a header"), header);
+        }
+        for (user_name, password) in [("a:b", "c"), ("a", "b\n"), ("a\u{7f}", "b")] {
+            assert_eq!(basic(user_name, password).expect_err(user_name).kind, ErrorKind::InvalidSetting);
+        }
+    }
 
     fn at(second: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second)

@@ -101,7 +101,7 @@ pub(super) fn few(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
 
 /// What base64 makes of a value that begins `alignment` bytes into a group of three: the characters that depend on nothing but the value.
 /// The characters at its edges, if any, carry at most four of its bits.
-fn base64_inside(value: &[u8], alignment: usize, engine: &impl base64::Engine) -> Vec<u8> {
+pub(super) fn base64_inside(value: &[u8], alignment: usize, engine: &impl base64::Engine) -> Vec<u8> {
     let mut shifted = Zeroizing::new(vec![0; alignment]);
     shifted.extend_from_slice(value);
     let encoded = engine.encode(&*shifted);

@@ -1,5 +1,8 @@
 //! Putting values in the place of references, escaped for where they stand.
 
+use std::sync::LazyLock;
+
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
@@ -76,7 +79,26 @@ pub(super) fn find(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     })
 }
 
+/// Base64 is wherever three bytes begin anew: what a reference begins with has three forms, which are the same in both alphabets.
+static ENCODED: LazyLock<Vec<memmem::Finder<'static>>> = LazyLock::new(|| {
+    (0..3)
+        .map(|alignment| forms::base64_inside(REFERENCE_PREFIX.as_bytes(), alignment, &STANDARD_NO_PAD))
+        .map(|form| memmem::Finder::new(&form).into_owned())
+        .collect()
+});
+
+pub(super) fn mentions_encoded(bytes: &[u8]) -> bool {
+    ENCODED.iter().any(|form| form.find(bytes).is_some())
+}
+
 pub(super) fn inject(secrets: &[Secret], bytes: &[u8], place: Place, origin: &Origin) -> Result<Zeroizing<Vec<u8>>, BrokerError> {
+    if mentions_encoded(bytes) {
+        return Err(BrokerError::new(
+            ErrorKind::PermissionDenied,
+            format!("the request to {origin} has a reference in base64, in whose place no secret can be put"),
+        )
+        .with_hint("the plugin's author has the host build such a header: `signing` of the request, with `basic` or `aws-sigv4`"));
+    }
     // Injected values are not looked at again: a value that looks like a reference is a value. Room for all of it is made at once, so that
     // no copy is left behind by growing.
     let mut pieces: Vec<(usize, usize, Zeroizing<String>)> = Vec::new();

@@ -179,6 +179,11 @@ impl SecretTable {
         inject::find(bytes, 0).is_some()
     }
 
+    /// Whether a reference stands in it that was encoded as base64, alone or within something longer: `user:REF`. No value could be put there.
+    pub fn mentions_encoded_reference(bytes: &[u8]) -> bool {
+        inject::mentions_encoded(bytes)
+    }
+
     /// Takes every known secret, in every form that it may have, out of these bytes and puts its reference there.
     pub fn scrub(&self, bytes: &[u8]) -> Vec<u8> {
         self.scrubber().map_or_else(|| bytes.to_vec(), |scrubber| scrubber.scrub(bytes))

@@ -16,7 +16,7 @@ use crate::ui::progress::Shows;
 /// Without `--online`, nothing is sent anywhere.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Log in to the providers too, and ask whether the servers could be made: images, sizes, quotas
+    /// Log in to the providers too, and ask whether the servers that do not exist yet could be made: images, sizes, quotas
     #[arg(long)]
     pub online: bool,
 }
@@ -29,21 +29,15 @@ impl Check {
         let config = &context.config;
         let progress = ui.progress(&[], Shows::Waiting);
         let fleet = context.open(Needs::Providers, Arc::clone(&progress) as _).await?;
-        let mut problems = Vec::new();
+        for warning in fleet.warnings().iter().filter(|_| !ui.is_quiet()) {
+            ui.diagnostic(warning);
+        }
         // One that talks to nobody can be asked at any time.
         let asked = fleet
             .providers()
             .filter(|(_, provider)| self.online || provider.plugin().manifest().origins.is_empty());
         let asked: Vec<String> = asked.map(|(name, _)| name.to_owned()).collect();
-        for provider in &asked {
-            let names: Vec<String> = config
-                .servers
-                .iter()
-                .filter(|server| server.provider.value == *provider)
-                .map(|server| server.name.value.clone())
-                .collect();
-            problems.extend(fleet.preflight(provider, &names).await?);
-        }
+        let problems = fleet.check_what_is_missing(&asked).await?;
         progress.finish();
         let configuration = &config.cm.configuration.value;
         let there = configuration.is_dir();

@@ -95,7 +95,8 @@ impl Destroy {
         };
         let (gone, forgotten) = (count(false), count(true));
         if gone > 0 {
-            ui.say(&format!("{} gone", counted(gone, "server is", "servers are")));
+            // That the provider took it is all that is known.
+            ui.say(&format!("{} being removed", counted(gone, "server is", "servers are")));
         }
         if forgotten > 0 {
             ui.say(&format!(

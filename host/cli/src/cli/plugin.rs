@@ -104,10 +104,15 @@ impl Show {
             }
             ui.json(&value);
         } else {
-            ui.out(&description(&plugin, ui.color()));
+            ui.out(&description(&plugin, is_bundled(&self.plugin), ui.color()));
         }
         Ok(Exit::Done)
     }
+}
+
+/// Whether the plugin of this name comes with bootmachine: what another one says of where settings are kept is not looked up unasked.
+fn is_bundled(name: &str) -> bool {
+    LocalThenBundled { directory: PathBuf::new() }.is_bundled(name)
 }
 
 /// A bundled plugin by its name, or one in a file.
@@ -129,7 +134,7 @@ fn kibibytes(bytes: usize) -> String {
 }
 
 /// What a plugin is, takes and wants, for the one who decides whether to use it.
-fn description(plugin: &Plugin, color: bool) -> String {
+fn description(plugin: &Plugin, bundled: bool, color: bool) -> String {
     let manifest = plugin.manifest();
     let mut text = Vec::new();
     let heading = |title: &str| paint(color, BOLD, title);
@@ -160,7 +165,7 @@ fn description(plugin: &Plugin, color: bool) -> String {
         text.push("  none".to_owned());
     }
     for setting in &manifest.settings {
-        text.extend(setting_lines(setting, color));
+        text.extend(setting_lines(setting, bundled, color));
     }
     secrets(manifest, &mut text, color);
     origins(manifest, &mut text, color);
@@ -173,7 +178,7 @@ fn description(plugin: &Plugin, color: bool) -> String {
     text.join("\n")
 }
 
-fn setting_lines(setting: &Setting, color: bool) -> Vec<String> {
+fn setting_lines(setting: &Setting, bundled: bool, color: bool) -> Vec<String> {
     let mut words = vec![format_words(&setting.format)];
     words.extend(setting.required.then(|| "required".to_owned()));
     words.extend(setting.secret.then(|| "secret".to_owned()));
@@ -184,7 +189,12 @@ fn setting_lines(setting: &Setting, color: bool) -> Vec<String> {
     ];
     let sources = sources(&setting.sources);
     if !sources.is_empty() {
-        lines.push(format!("      {}", paint(color, DIM, &format!("else from {}", sources.join(", ")))));
+        let from = if bundled {
+            "else from"
+        } else {
+            "looked up only if `look-up` names it: in"
+        };
+        lines.push(format!("      {}", paint(color, DIM, &format!("{from} {}", sources.join(", ")))));
     }
     lines
 }
@@ -249,7 +259,7 @@ fn secrets(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
     text.push(paint(color, BOLD, "secrets, which the plugin uses and never reads"));
     for setting in secret {
         let origins = if setting.secret_origins.is_empty() {
-            "the URLs of its settings".to_owned()
+            "the URLs of its settings that you write or have looked up".to_owned()
         } else {
             setting.secret_origins.join(", ")
         };
@@ -267,10 +277,16 @@ fn origins(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
     text.push(String::new());
     text.push(paint(color, BOLD, "origins that it may ask for"));
     for origin in &manifest.origins {
-        let granted = if origin.pattern.starts_with('{') {
-            "granted by writing the setting"
-        } else {
-            "granted by `allow` in bootmachine.toml"
+        let setting = origin
+            .pattern
+            .strip_prefix('{')
+            .and_then(|rest| rest.split_once('}'))
+            .and_then(|(name, _)| manifest.settings.iter().find(|setting| setting.name == name));
+        let granted = match setting {
+            Some(setting) if setting.default.is_some() => "granted by writing the setting; its default only by `allow` in bootmachine.toml",
+            Some(setting) if !setting.sources.is_empty() => "granted by writing the setting, or by having it looked up",
+            Some(_) => "granted by writing the setting",
+            None => "granted by `allow` in bootmachine.toml",
         };
         text.push(format!("  {}  {}", clean::line(&origin.pattern), paint(color, DIM, granted)));
         text.push(format!("      {}", clean::line(&origin.reason)));

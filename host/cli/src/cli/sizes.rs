@@ -38,22 +38,30 @@ impl Sizes {
         });
         let lists = try_join_all(lists).await;
         progress.finish();
-        let mut table = Table::new(&["provider", "size", "cpus", "memory", "disk", "id"]);
+        let lists = lists?;
+        let details = lists.iter().flat_map(|(_, sizes)| sizes).any(|size| size.details.is_some());
+        let mut header = vec!["provider", "size", "cpus", "memory", "disk"];
+        header.extend(details.then_some("details"));
+        header.push("id");
+        let mut table = Table::new(&header);
         let mut values = Vec::new();
-        for (provider, sizes) in lists? {
+        for (provider, sizes) in lists {
             for size in sizes {
                 values.push(serde_json::json!({
                     "provider": provider, "id": size.id, "name": size.name,
                     "cpus": size.cpus, "memory-mib": size.memory_mib, "disk-gib": size.disk_gib,
+                    "details": size.details,
                 }));
-                table.row([
+                let mut row = vec![
                     plain(&provider),
                     plain(size.name),
                     plain(size.cpus.to_string()),
                     plain(format!("{} MiB", size.memory_mib)),
                     plain(format!("{} GiB", size.disk_gib)),
-                    (size.id, Look::Dim),
-                ]);
+                ];
+                row.extend(details.then(|| plain(size.details.unwrap_or_default())));
+                row.push((size.id, Look::Dim));
+                table.row(row);
             }
         }
         if ui.is_json() {

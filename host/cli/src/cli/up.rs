@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bootmachine_fleet::Stage;
 use bootmachine_fleet::up::{Outcome, ServerResult};
 use clap::Args;
 
@@ -124,11 +125,17 @@ fn show(ui: &Ui, outcome: &Outcome) {
     } else if failed == 0 {
         ui.say_good(&format!("done: {} secured and proved", counted(all, "server", "servers")));
     } else {
-        ui.say(&format!(
-            "{} of {} done; `bootmachine up` continues where it stopped",
-            all - failed,
-            counted(all, "server", "servers")
-        ));
+        // A server that its provider gave up is not continued with: what there is to do stands with its error.
+        let continues = outcome.servers.iter().any(|server| match &server.result {
+            ServerResult::Failed { stage, problem } => *stage != Stage::Boot || problem.kind.is_transient(),
+            _ => false,
+        });
+        let of = format!("{} of {} done", all - failed, counted(all, "server", "servers"));
+        ui.say(&if continues {
+            format!("{of}; `bootmachine up` continues where it stopped")
+        } else {
+            of
+        });
     }
 }
 

@@ -158,6 +158,11 @@ impl Ui {
         self.say(&paint(self.color_err, GOOD, text));
     }
 
+    /// Whether only results and errors are wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Says something that the operator should know.
     pub fn warn(&self, message: &str, hint: Option<&str>) {
         self.screen

@@ -10,7 +10,7 @@ use bootmachine_broker::secrets::{Binding, SecretTable};
 use bootmachine_plugin::Plugin;
 use bootmachine_plugin::bindings::types::SettingValue;
 use bootmachine_plugin::manifest::Format;
-use bootmachine_plugin::settings::{Resolved, Value};
+use bootmachine_plugin::settings::{Provenance, Resolved, Value};
 
 use crate::problem::Problem;
 
@@ -22,23 +22,41 @@ pub(super) struct Bound {
     pub(super) tls: Tls,
 }
 
+/// A `url` setting with a value.
+struct Written {
+    name: String,
+    origin: Origin,
+    /// Whether the operator has named the origin: by writing the setting, by having it looked up, or by `allow`. A plugin's own default is
+    /// nobody's word but the plugin's: it grants nothing and binds no secret.
+    named: bool,
+    /// Whether that was by the setting itself.
+    by_setting: bool,
+}
+
 /// Expands the manifest's patterns, grants what the operator wrote, and puts references in the place of secrets.
 pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowed: &[&str]) -> Result<Bound, Problem> {
     let manifest = plugin.manifest();
-    let urls = urls(resolved)?;
+    let allowed: Vec<OriginPattern> = allowed
+        .iter()
+        .map(|origin| origin.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|error: bootmachine_broker::origin::OriginError| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+    let urls = urls(resolved, &allowed)?;
     let mut grants = Grants::new(&manifest.name, section);
     for declared in &manifest.origins {
-        for (pattern, by_writing) in expand(plugin, &declared.pattern, &urls)? {
-            grants.declare(pattern.clone(), &declared.reason);
-            if by_writing {
+        let Some((pattern, url)) = expand(plugin, &declared.pattern, &urls)? else {
+            continue;
+        };
+        match url {
+            Some(url) if !url.by_setting => grants.declare_default(pattern, &declared.reason, &url.name),
+            Some(_) => {
+                grants.declare(pattern.clone(), &declared.reason);
                 grants.grant(pattern).map_err(|error| Problem::failed(error.to_string()))?;
             }
+            None => grants.declare(pattern, &declared.reason),
         }
     }
-    for origin in allowed {
-        let pattern: OriginPattern = origin
-            .parse()
-            .map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
+    for pattern in allowed {
         grants
             .grant(pattern)
             .map_err(|error| Problem::failed(format!("`allow` in [{section}]: {error}")))?;
@@ -53,10 +71,11 @@ pub(super) fn bind(plugin: &Plugin, section: &str, resolved: &[Resolved], allowe
                 if item.setting.format == Format::ClientKey {
                     // It never leaves: what is sent is a signature made with it.
                 } else if item.setting.secret_origins.is_empty() {
-                    patterns.extend(urls.iter().map(|(_, origin)| OriginPattern::exactly(origin)));
+                    patterns.extend(urls.iter().filter(|url| url.named).map(|url| OriginPattern::exactly(&url.origin)));
                 } else {
                     for pattern in &item.setting.secret_origins {
-                        patterns.extend(expand(plugin, pattern, &urls)?.into_iter().map(|(pattern, _)| pattern));
+                        let expanded = expand(plugin, pattern, &urls)?.filter(|(_, url)| url.is_none_or(|url| url.named));
+                        patterns.extend(expanded.map(|(pattern, _)| pattern));
                     }
                 }
                 secrets.insert(&item.setting.name, secret.clone(), Binding::origins(patterns))
@@ -109,19 +128,25 @@ fn tls(resolved: &[Resolved]) -> Result<Tls, Problem> {
     Ok(tls)
 }
 
-/// The origins of the URLs that the operator wrote.
-fn urls(resolved: &[Resolved]) -> Result<Vec<(String, Origin)>, Problem> {
+/// The origins of the URLs in the settings.
+fn urls(resolved: &[Resolved], allowed: &[OriginPattern]) -> Result<Vec<Written>, Problem> {
     let mut urls = Vec::new();
     for item in resolved.iter().filter(|item| item.setting.format == Format::Url) {
         let Value::Plain(text) = &item.value else { continue };
         let origin = Origin::of_setting(text).map_err(|error| Problem::failed(format!("`{}`: {error}", item.setting.name)))?;
-        urls.push((item.setting.name.clone(), origin));
+        let by_setting = item.from != Provenance::Default;
+        urls.push(Written {
+            name: item.setting.name.clone(),
+            named: by_setting || allowed.iter().any(|pattern| pattern.matches(&origin)),
+            by_setting,
+            origin,
+        });
     }
     Ok(urls)
 }
 
-/// A pattern of the manifest; one with a placeholder is granted by writing the setting, and stands for nothing while that has no value.
-fn expand(plugin: &Plugin, pattern: &str, urls: &[(String, Origin)]) -> Result<Vec<(OriginPattern, bool)>, Problem> {
+/// A pattern of the manifest, and the setting whose origin it stands for, if one; nothing while that has no value.
+fn expand<'a>(plugin: &Plugin, pattern: &str, urls: &'a [Written]) -> Result<Option<(OriginPattern, Option<&'a Written>)>, Problem> {
     let defect = |what: String| {
         Problem::failed(format!(
             "the plugin `{}` declares the origin `{pattern}`: {what}",
@@ -130,12 +155,10 @@ fn expand(plugin: &Plugin, pattern: &str, urls: &[(String, Origin)]) -> Result<V
         .with_hint("this is a defect of the plugin: report it to its author")
     };
     let Some(rest) = pattern.strip_prefix('{') else {
-        return Ok(vec![(
-            pattern
-                .parse()
-                .map_err(|error: bootmachine_broker::origin::OriginError| defect(error.to_string()))?,
-            false,
-        )]);
+        let parsed = pattern
+            .parse()
+            .map_err(|error: bootmachine_broker::origin::OriginError| defect(error.to_string()))?;
+        return Ok(Some((parsed, None)));
     };
     let Some((name, port)) = rest.split_once('}') else {
         return Err(defect("a brace is not closed".into()));
@@ -148,12 +171,12 @@ fn expand(plugin: &Plugin, pattern: &str, urls: &[(String, Origin)]) -> Result<V
     {
         return Err(defect(format!("there is no setting `{name}` that is a URL")));
     }
-    let Some((_, origin)) = urls.iter().find(|(known, _)| known == name) else {
-        return Ok(Vec::new());
+    let Some(url) = urls.iter().find(|url| url.name == name) else {
+        return Ok(None);
     };
     match port {
-        "" => Ok(vec![(OriginPattern::exactly(origin), true)]),
-        ":*" => Ok(vec![(OriginPattern::any_port_of(origin), true)]),
+        "" => Ok(Some((OriginPattern::exactly(&url.origin), Some(url)))),
+        ":*" => Ok(Some((OriginPattern::any_port_of(&url.origin), Some(url)))),
         _ => Err(defect("only `:*` may follow the setting".into())),
     }
 }

@@ -18,6 +18,9 @@ use crate::problem::Problem;
 use crate::survey::Found;
 use crate::userdata::user_data;
 
+/// What the contract promises providers (`wit/provider.wit`): clouds take as much and not more.
+const LONGEST_USER_DATA: usize = 16 * 1024;
+
 /// A server that is to be made, or that is being made already.
 pub(crate) struct Order {
     pub(crate) name: String,
@@ -45,14 +48,30 @@ struct Pending {
 }
 
 impl Fleet {
-    /// Asks a provider whether these could be made, and makes nothing. One problem for each server that could not.
-    pub async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
-        let Some(provider) = self.providers.get(provider_name) else {
+    /// Asks these providers whether their servers that do not exist yet could be made, and makes nothing. One problem for each that could not.
+    pub async fn check_what_is_missing(&self, providers: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
+        let mut problems = Vec::new();
+        for provider in providers {
+            let there = self.list(provider).await?;
+            let servers = self.config.servers.iter().filter(|server| server.provider.value == *provider);
+            let missing: Vec<String> = servers
+                .map(|server| server.name.value.clone())
+                .filter(|name| !there.iter().any(|found| found.name == *name))
+                .collect();
+            problems.extend(self.preflight(provider, &missing).await?);
+        }
+        Ok(problems)
+    }
+
+    /// Asks a provider whether these, which do not exist, could be made together, and makes nothing. One problem for each server that could not.
+    /// With no names, the provider is asked nothing.
+    pub(crate) async fn preflight(&self, provider_name: &str, names: &[String]) -> Result<Vec<(String, Problem)>, Problem> {
+        let Some(provider) = self.providers.get(provider_name).filter(|_| !names.is_empty()) else {
             return Ok(Vec::new());
         };
         let mut specs = Vec::new();
         for name in names {
-            specs.push(self.spec(name, "preflight", Vec::new(), Vec::new())?);
+            specs.push(self.spec(name, "", Vec::new(), Vec::new())?);
         }
         let answers = crate::retry::transient(self.reporter.as_ref(), provider_name, &self.timing, || async {
             Ok(provider.check_servers(&specs).await?)
@@ -132,6 +151,7 @@ impl Fleet {
             }
         }
         let mut attempt = 0;
+        let mut breakdowns = 0;
         while !open.is_empty() {
             let mut asked = Vec::new();
             for (order, spec, next_key) in open {
@@ -155,22 +175,18 @@ impl Fleet {
                 }
             }
             let specs: Vec<ServerSpec> = asked.iter().map(|(_, spec, _)| spec.clone()).collect();
+            let mut broke_down = false;
             let answers: Vec<Result<Server, Problem>> = match provider.create_servers(&specs).await {
                 Ok(answers) => answers.into_iter().map(|answer| answer.map_err(Problem::from)).collect(),
                 Err(error) => {
-                    // A plugin that broke down in the middle leaves open what it had done.
-                    let mut problem = Problem::from(error);
-                    problem.kind = if problem.kind == bootmachine_broker::ErrorKind::Failed {
-                        bootmachine_broker::ErrorKind::Unavailable
-                    } else {
-                        problem.kind
-                    };
+                    broke_down = error.is_breakdown();
+                    breakdowns += usize::from(broke_down);
+                    let problem = Problem::from(error);
                     specs.iter().map(|_| Err(problem.clone())).collect()
                 }
             };
-            let doubtful = answers
-                .iter()
-                .any(|answer| answer.as_ref().is_err_and(|problem| problem.kind.is_transient()));
+            // What breaks down, or fails without a reason that rules it out, leaves open what it had done by then.
+            let doubtful = answers.iter().any(|answer| answer.as_ref().is_err_and(is_doubtful));
             let there = if doubtful { self.list(provider_name).await } else { Ok(Vec::new()) };
             open = Vec::new();
             let mut wait = std::time::Duration::ZERO;
@@ -181,18 +197,15 @@ impl Fleet {
                         .iter()
                         .find(|found| labels::value(&found.server.labels, labels::ID) == Some(&spec.token))
                 });
-                let answer = match (answer, carried_out) {
-                    (Err(_), Some(found)) => Ok(found.server.clone()),
-                    (answer, _) => answer,
+                let (answer, reason) = match (answer, carried_out) {
+                    (Err(problem), Some(found)) => (Ok(found.server.clone()), Some(problem)),
+                    (answer, _) => (answer, None),
                 };
+                // By chance it may go well the next time; what broke down twice does so always.
+                let by_chance = broke_down && breakdowns < 2;
                 match answer {
                     Ok(server) => {
-                        journal.note(&Record::Created {
-                            provider: provider_name,
-                            server: &order.name,
-                            id: &spec.token,
-                            provider_id: &server.id,
-                        });
+                        self.note_created(provider_name, &order.name, &spec.token, &server.id, reason, journal);
                         made.push(Pending {
                             name: order.name,
                             id: Some(spec.token),
@@ -202,13 +215,13 @@ impl Fleet {
                             ready: order.ready,
                         });
                     }
-                    Err(problem) if problem.kind.is_transient() && there.is_ok() && attempt < self.timing.retries => {
+                    Err(problem) if (problem.kind.is_transient() || by_chance) && there.is_ok() && attempt < self.timing.retries => {
                         wait = wait.max(problem.retry_after().unwrap_or_default());
                         again.push((order.name.clone(), problem.message));
                         open.push((order, spec, next_key));
                     }
                     Err(mut problem) => {
-                        if problem.kind.is_transient() {
+                        if problem.kind.is_transient() || (there.is_err() && is_doubtful(&problem)) {
                             problem = problem.with_next_step(match &there {
                                 Ok(_) => format!("it was asked for {} times; `bootmachine up` tries again", attempt + 1),
                                 Err(_) => "whether it was made is open: `bootmachine up` looks before it makes anything".to_owned(),
@@ -245,6 +258,30 @@ impl Fleet {
         made
     }
 
+    /// Writes down that a server was made, and says so aloud where that was in spite of a failure.
+    fn note_created(&self, provider: &str, server: &str, id: &str, provider_id: &str, failure: Option<Problem>, journal: &Journal) {
+        let Some(failure) = failure else {
+            journal.note(&Record::Created {
+                provider,
+                server,
+                id,
+                provider_id,
+            });
+            return;
+        };
+        journal.note(&Record::TakenOver {
+            provider,
+            server,
+            id,
+            provider_id,
+            reason: &failure.message,
+        });
+        self.report(Event::Warning {
+            message: format!("{}; `{server}` was made all the same and is taken over", failure.message),
+            hint: None,
+        });
+    }
+
     /// What is asked for, and the key that the server's host key is changed to once it can be reached.
     fn prepare(&self, name: &str) -> Result<(ServerSpec, KeyPair), Problem> {
         let broken = |error: keys::KeyError| Problem::failed(error.to_string());
@@ -259,6 +296,16 @@ impl Fleet {
             labels::label(labels::NEXT_HOST_KEY, without_comment(&next.public_line)),
         ];
         let user_data = user_data(name, self.config.first_login(name), &first, &self.authorized_keys);
+        if user_data.len() > LONGEST_USER_DATA {
+            return Err(Problem::new(
+                bootmachine_broker::ErrorKind::InvalidSetting,
+                format!(
+                    "its user-data would be {} bytes long, and {LONGEST_USER_DATA} is what clouds take",
+                    user_data.len()
+                ),
+            )
+            .with_hint("every key that may log in stands in it: give `[[users]]`, or the agent, fewer keys"));
+        }
         Ok((self.spec(name, &id, labels, user_data)?, next))
     }
 
@@ -343,6 +390,11 @@ impl Fleet {
         }
         None
     }
+}
+
+/// Whether a server may have been made although this was the answer.
+fn is_doubtful(problem: &Problem) -> bool {
+    problem.kind.is_transient() || problem.kind == bootmachine_broker::ErrorKind::Failed
 }
 
 /// Labels have room for the key and not for more.

@@ -55,12 +55,18 @@ impl From<Request> for broker::Request {
             url: request.url,
             headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
             body: request.body,
-            signing: request.signing.map(|Signing::AwsSigv4(signing)| broker::Signing::AwsSigV4 {
-                access_key_id: signing.access_key_id,
-                secret_access_key: signing.secret_access_key,
-                session_token: signing.session_token,
-                region: signing.region,
-                service: signing.service,
+            signing: request.signing.map(|signing| match signing {
+                Signing::AwsSigv4(signing) => broker::Signing::AwsSigV4 {
+                    access_key_id: signing.access_key_id,
+                    secret_access_key: signing.secret_access_key,
+                    session_token: signing.session_token,
+                    region: signing.region,
+                    service: signing.service,
+                },
+                Signing::Basic(signing) => broker::Signing::Basic {
+                    user_name: signing.user_name,
+                    password: signing.password,
+                },
             }),
             captures: request
                 .captures

@@ -6,7 +6,7 @@
 mod files;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use bootmachine_broker::http::ServerTrust;
@@ -59,8 +59,48 @@ pub struct Resolved {
     pub setting: Setting,
     /// Its value.
     pub value: Value,
-    /// Where it comes from, for the operator: `bootmachine.toml`, `$OS_PASSWORD`, `~/.config/openstack/clouds.yaml`, `the default`.
-    pub from: String,
+    /// Where it comes from.
+    pub from: Provenance,
+}
+
+/// Where a value comes from, which decides what it grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// The operator wrote it into `bootmachine.toml`.
+    Written,
+    /// It was found in a source that may be looked up: `$OS_PASSWORD`, `~/.config/openstack/clouds.yaml`.
+    LookedUp(String),
+    /// It is the plugin's own, and grants nothing.
+    Default,
+}
+
+impl std::fmt::Display for Provenance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Written => "bootmachine.toml",
+            Self::LookedUp(place) => place,
+            Self::Default => "the default",
+        })
+    }
+}
+
+/// Which settings are looked up in the environment and in files. Their plugin says where, so a stranger's says nothing that the operator did
+/// not agree to: it could name any variable and any file.
+#[derive(Clone, Debug)]
+pub enum LookUp {
+    /// All that have sources: the plugin comes with bootmachine.
+    All,
+    /// Those that the operator names.
+    Only(BTreeSet<String>),
+}
+
+impl LookUp {
+    fn allows(&self, setting: &Setting) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&setting.name),
+        }
+    }
 }
 
 /// Why a setting has no usable value. The message does not repeat a value that may be secret.
@@ -75,32 +115,45 @@ pub struct SettingsError {
     pub hint: Option<String>,
 }
 
-/// Resolves every setting that has a value. All that is wrong is reported at once.
+/// Resolves every setting that has a value. All that is wrong is reported at once. `table` is the table of `bootmachine.toml` that the
+/// settings stand in, for hints: `providers.rackspace`.
 ///
 /// # Errors
-/// Unknown settings (with the nearest name), missing ones that are required (with the places that were looked in), values of the wrong
-/// form, secrets that can not be had, plain text where a secret is wanted.
+/// Unknown settings (with the nearest name), missing ones that are required (with the places that were looked in, or the line that would have
+/// them looked up), values of the wrong form, secrets that can not be had, plain text where a secret is wanted.
 pub async fn resolve(
     manifest: &Manifest,
+    table: &str,
     configured: &BTreeMap<String, Configured>,
+    look_up: &LookUp,
     surroundings: &Surroundings,
 ) -> Result<Vec<Resolved>, Vec<SettingsError>> {
     let mut errors = unknown(manifest, configured);
     let mut resolver = Resolver {
         manifest,
         configured,
+        look_up,
         surroundings,
         files: files::Files::default(),
     };
-    let mut resolved = Vec::new();
+    let mut outcomes = Vec::new();
     for setting in &manifest.settings {
-        match resolver.setting(setting, &mut Vec::new()).await {
+        outcomes.push((setting, resolver.setting(setting, &mut Vec::new()).await));
+    }
+    let absent: Vec<&Setting> = outcomes
+        .iter()
+        .filter(|(setting, outcome)| setting.required && matches!(outcome, Ok(None)))
+        .map(|(setting, _)| *setting)
+        .collect();
+    let mut resolved = Vec::new();
+    for (setting, outcome) in outcomes {
+        match outcome {
             Ok(Some((value, from))) => resolved.push(Resolved {
                 setting: setting.clone(),
                 value,
                 from,
             }),
-            Ok(None) if setting.required => errors.push(missing(setting)),
+            Ok(None) if setting.required => errors.push(missing(setting, &absent, manifest, table, look_up)),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
@@ -112,11 +165,10 @@ fn unknown(manifest: &Manifest, configured: &BTreeMap<String, Configured>) -> Ve
     let known: Vec<&str> = manifest.settings.iter().map(|setting| setting.name.as_str()).collect();
     let mut errors = Vec::new();
     for name in configured.keys().filter(|name| !known.contains(&name.as_str())) {
-        let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
-        let hint = match nearest {
-            Some((distance, nearest)) if distance <= 3 => format!("did you mean `{nearest}`?"),
-            _ if known.is_empty() => format!("the plugin `{}` takes no settings", manifest.name),
-            _ => format!("the plugin `{}` takes: {}", manifest.name, known.join(", ")),
+        let hint = match nearest(&known, name) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if known.is_empty() => format!("the plugin `{}` takes no settings", manifest.name),
+            None => format!("the plugin `{}` takes: {}", manifest.name, known.join(", ")),
         };
         errors.push(SettingsError {
             setting: name.clone(),
@@ -127,19 +179,67 @@ fn unknown(manifest: &Manifest, configured: &BTreeMap<String, Configured>) -> Ve
     errors
 }
 
-fn missing(setting: &Setting) -> SettingsError {
-    let mut places: Vec<String> = vec!["bootmachine.toml".into()];
-    for source in &setting.sources {
-        match source {
-            Source::Env(name) => places.push(format!("${name}")),
-            Source::File { paths, pointer, .. } if pointer.is_empty() => places.push(paths.join(" or ")),
-            Source::File { paths, pointer, .. } => places.push(format!("{} at {pointer}", paths.join(" or "))),
+/// The setting that was meant, if one comes near: by a few letters, or by the words of its name (`project` for `project-name`).
+fn nearest<'a>(known: &[&'a str], name: &str) -> Option<&'a str> {
+    let by_letters = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= 3 && *distance * 2 < known.len().max(name.len()))
+        .map(|(_, known)| known);
+    let words = |name: &str| name.split(['-', '_']).map(str::to_lowercase).collect::<Vec<_>>();
+    let wanted = words(name);
+    // The shortest name that begins with these words, or has them in it.
+    let by_words = |begins: bool| {
+        let has = |known: &&&str| {
+            let has = words(known);
+            if begins {
+                has.starts_with(&wanted)
+            } else {
+                has.windows(wanted.len()).any(|part| part == wanted)
+            }
+        };
+        known.iter().filter(has).min_by_key(|known| known.len()).copied()
+    };
+    by_letters.or_else(|| by_words(true)).or_else(|| by_words(false))
+}
+
+/// `absent` are all that are required and have no value: one line has them all looked up.
+fn missing(setting: &Setting, absent: &[&Setting], manifest: &Manifest, table: &str, look_up: &LookUp) -> SettingsError {
+    let places: Vec<String> = setting
+        .sources
+        .iter()
+        .map(|source| match source {
+            Source::Env(name) => format!("${name}"),
+            Source::File { paths, pointer, .. } if pointer.is_empty() => paths.join(" or "),
+            Source::File { paths, pointer, .. } => format!("{} at {pointer}", paths.join(" or ")),
+        })
+        .map(|place| crate::manifest::printable(&place))
+        .collect();
+    let name = &setting.name;
+    let hint = match look_up {
+        _ if places.is_empty() => format!("write `{name}` into [{table}] in bootmachine.toml"),
+        LookUp::Only(named) if !look_up.allows(setting) => {
+            // What is named already and what is missing, as far as it can be looked up.
+            let names: Vec<String> = manifest
+                .settings
+                .iter()
+                .filter(|other| !other.sources.is_empty())
+                .filter(|other| named.contains(&other.name) || absent.iter().any(|absent| absent.name == other.name))
+                .map(|other| format!("\"{}\"", other.name))
+                .collect();
+            format!(
+                "write `{name}` into [{table}] in bootmachine.toml, or look-up = [{}] there: then it is looked for in {}",
+                names.join(", "),
+                places.join(", ")
+            )
         }
-    }
+        _ => format!("looked in bootmachine.toml, {}", places.join(", ")),
+    };
     SettingsError {
-        setting: setting.name.clone(),
-        message: format!("`{}` has no value: {}", setting.name, setting.summary),
-        hint: Some(format!("looked in {}", places.join(", "))),
+        setting: name.clone(),
+        message: format!("`{name}` has no value: {}", setting.summary),
+        hint: Some(hint),
     }
 }
 
@@ -155,13 +255,14 @@ enum Escape {
 struct Resolver<'a> {
     manifest: &'a Manifest,
     configured: &'a BTreeMap<String, Configured>,
+    look_up: &'a LookUp,
     surroundings: &'a Surroundings,
     files: files::Files,
 }
 
 impl Resolver<'_> {
     /// The value of one setting and where it comes from. `above` are the settings that wait for this one.
-    async fn setting(&mut self, setting: &Setting, above: &mut Vec<String>) -> Result<Option<(Value, String)>, SettingsError> {
+    async fn setting(&mut self, setting: &Setting, above: &mut Vec<String>) -> Result<Option<(Value, Provenance)>, SettingsError> {
         let error = |message: String, hint: Option<&str>| SettingsError {
             setting: setting.name.clone(),
             message,
@@ -191,9 +292,10 @@ impl Resolver<'_> {
                     }
                 }
             };
-            return Ok(Some((value, "bootmachine.toml".into())));
+            return Ok(Some((value, Provenance::Written)));
         }
-        for source in &setting.sources {
+        let may = self.look_up.allows(setting);
+        for source in setting.sources.iter().filter(|_| may) {
             let found = match source {
                 Source::Env(name) => self.surroundings.variable(name).map(|value| (value.to_owned(), format!("${name}"))),
                 Source::File { format, paths, pointer } => {
@@ -215,11 +317,11 @@ impl Resolver<'_> {
                 } else {
                     Value::Plain(self.checked(setting, text)?)
                 };
-                return Ok(Some((value, from)));
+                return Ok(Some((value, Provenance::LookedUp(from))));
             }
         }
         match &setting.default {
-            Some(text) if !setting.secret => Ok(Some((Value::Plain(self.checked(setting, text.clone())?), "the default".into()))),
+            Some(text) if !setting.secret => Ok(Some((Value::Plain(self.checked(setting, text.clone())?), Provenance::Default))),
             _ => Ok(None),
         }
     }

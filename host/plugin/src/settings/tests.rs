@@ -71,6 +71,16 @@ async fn outcome(toml: &[(&str, Configured)], environment: &[(&str, &str)], file
 }
 
 async fn outcome_of(manifest: Manifest, toml: &[(&str, Configured)], environment: &[(&str, &str)], files: &[(&str, &str)]) -> String {
+    outcome_within(manifest, &LookUp::All, toml, environment, files).await
+}
+
+async fn outcome_within(
+    manifest: Manifest,
+    look_up: &LookUp,
+    toml: &[(&str, Configured)],
+    environment: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> String {
     use secrecy::ExposeSecret as _;
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (name, content) in files {
@@ -87,7 +97,7 @@ async fn outcome_of(manifest: Manifest, toml: &[(&str, Configured)], environment
         directory: directory.path().to_owned(),
     };
     let configured = toml.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let text = match resolve(&manifest, &configured, &surroundings).await {
+    let text = match resolve(&manifest, "providers.mine", &configured, look_up, &surroundings).await {
         Ok(resolved) => resolved
             .iter()
             .map(|resolved| match &resolved.value {
@@ -344,4 +354,72 @@ fn a_manifest_that_hands_out_private_keys_is_refused() {
         Err("`server-certificate` and `other-certificate` are for one and the same thing: one of them is enough".into())
     );
     assert_eq!(daemon().check(Kind::Provider), Ok(()));
+}
+
+fn only(names: &[&str]) -> LookUp {
+    LookUp::Only(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn what_a_stranger_names_is_looked_up_where_the_operator_says_so() {
+    let environment = [("X_CLOUD", "other"), ("X_URL", "https://x.example")];
+    let files = [("clouds.yaml", CLOUDS), ("secure.yaml", SECURE)];
+    let mut said = Vec::new();
+    for names in [&[][..], &["password"], &["auth-url", "password"], &["auth-url", "cloud"]] {
+        said.push(format!(
+            "{names:?}\n{}",
+            outcome_within(manifest(), &only(names), &[], &environment, &files).await
+        ));
+    }
+    // The value of one setting leads to another only where it may be looked up itself: `{cloud}` is the default here.
+    insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[tokio::test]
+async fn what_has_no_source_is_to_be_written() {
+    let bare = Manifest {
+        settings: vec![Setting {
+            required: true,
+            ..setting("zone")
+        }],
+        ..manifest()
+    };
+    for look_up in [LookUp::All, only(&[])] {
+        assert_eq!(
+            outcome_within(bare.clone(), &look_up, &[], &[], &[]).await,
+            "error[zone]: `zone` has no value: the zone; write `zone` into [providers.mine] in bootmachine.toml"
+        );
+    }
+}
+
+#[test]
+fn the_setting_that_was_meant_is_found_by_letters_and_by_words() {
+    let known = ["project-name", "project-id", "user-domain-name", "region-name", "url"];
+    for (name, expected) in [
+        ("project-nmae", Some("project-name")),
+        ("project", Some("project-id")),
+        ("region", Some("region-name")),
+        ("domain", Some("user-domain-name")),
+        ("domain_name", Some("user-domain-name")),
+        ("ur", Some("url")),
+        ("colour", None),
+        ("xyz", None),
+    ] {
+        assert_eq!(nearest(&known, name), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_manifest_that_trusts_somebody_by_default_is_refused() {
+    let mut trusting = daemon();
+    trusting.settings[2].default = Some("/etc/ssl/private/everything.pem".into());
+    trusting.settings[2].name = "look-up".into();
+    assert_eq!(
+        trusting.check(Kind::Provider),
+        Err(
+            "the setting `look-up` is a certificate or key and has a default, which those can not have; \
+             the setting `look-up` has a name that `bootmachine.toml` uses itself"
+                .into()
+        )
+    );
 }

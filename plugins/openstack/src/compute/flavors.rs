@@ -19,6 +19,9 @@ pub struct Flavor {
     pub disk: u64,
     #[serde(rename = "OS-FLV-DISABLED:disabled", default)]
     disabled: bool,
+    /// What the cloud's operators say of it, in clouds that speak microversion 2.55 or later.
+    #[serde(default)]
+    description: Option<String>,
 }
 
 impl Named for Flavor {
@@ -47,6 +50,7 @@ pub fn sizes(session: &mut Session) -> Result<Vec<bootmachine_sdk::Size>, Error>
         cpus: flavor.vcpus,
         memory_mib: flavor.ram,
         disk_gib: flavor.disk,
+        details: flavor.description.filter(|text| !text.is_empty()),
     };
     Ok(flavors.into_iter().map(size).collect())
 }

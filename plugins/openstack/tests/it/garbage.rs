@@ -47,7 +47,7 @@ fn every_call_survives_every_body() {
                 &json!({ "key-name": "k", "security-groups": ["g"], "server-group": "s" }),
             )];
             assert!(plugin.list_servers(&[]).is_err(), "listed {status} {body}");
-            assert!(plugin.list_images().is_err(), "listed images {status} {body}");
+            assert!(plugin.list_images(None).is_err(), "listed images {status} {body}");
             assert!(plugin.list_sizes().is_err(), "listed sizes {status} {body}");
             assert!(plugin.console_output(SERVER).is_err(), "console {status} {body}");
             assert!(failed(&plugin.check_servers(&specs)), "checked {status} {body}");

@@ -247,7 +247,7 @@ fn images_are_those_that_boot() {
             ok(json!({ "images": [image("a", "debian", "active"), { "id": "n", "name": null, "status": "active" }] })),
         ),
     ]);
-    let images = plugin.list_images();
+    let images = plugin.list_images(None);
     let outcome = show(&images, |all| {
         let line = |one: &bootmachine_sdk::Image| format!("{} {} {}", one.id, one.name, one.created.as_deref().unwrap_or("-"));
         all.iter().map(line).collect::<Vec<_>>().join("\n")

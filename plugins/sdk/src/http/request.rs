@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{AwsSigv4, Capture, Header, Method, Request, Response, SecretLocation, Signing};
+use super::{AwsSigv4, Basic, Capture, Header, Method, Request, Response, SecretLocation, Signing};
 use crate::Result;
 
 /// Everything but RFC 3986's unreserved characters.
@@ -123,6 +123,15 @@ impl Request {
     /// Has the host sign it with AWS Signature Version 4.
     pub fn sign_aws(mut self, signing: AwsSigv4) -> Self {
         self.signing = Some(Signing::AwsSigv4(signing));
+        self
+    }
+
+    /// Has the host add the header of the Basic scheme (RFC 7617). `password` is a reference.
+    pub fn sign_basic(mut self, user_name: &str, password: &str) -> Self {
+        self.signing = Some(Signing::Basic(Basic {
+            user_name: user_name.to_owned(),
+            password: password.to_owned(),
+        }));
         self
     }
 

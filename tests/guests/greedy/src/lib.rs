@@ -93,7 +93,7 @@ impl Provider for Greedy {
         Ok(())
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Ok(Vec::new())
     }
 

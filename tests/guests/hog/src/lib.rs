@@ -9,6 +9,7 @@ use bootmachine_sdk::{
 struct Hog {
     calls: u32,
     nameless: bool,
+    homeless: bool,
 }
 
 /// Clears a terminal, sets its title, turns the direction of writing around, and looks like two lines.
@@ -78,14 +79,14 @@ fn attack(name: &str) -> Result<String> {
     }
 }
 
-fn server(id: &str, name: &str) -> Server {
+fn server(id: &str, name: &str, ip: &str) -> Server {
     Server {
         id: id.to_owned(),
         name: name.to_owned(),
         state: ServerState::Pending,
         detail: NASTY.to_owned(),
         addresses: vec![Address {
-            ip: NASTY.to_owned(),
+            ip: ip.to_owned(),
             scope: AddressScope::Public,
             ssh_port: Some(0),
         }],
@@ -100,7 +101,11 @@ fn server(id: &str, name: &str) -> Server {
 impl Provider for Hog {
     fn connect(_: Settings, _: &[DeclaredServer]) -> Result<Self> {
         log::info!("connected");
-        Ok(Self { calls: 0, nameless: false })
+        Ok(Self {
+            calls: 0,
+            nameless: false,
+            homeless: false,
+        })
     }
 
     fn console_output(&mut self, id: &str) -> Result<String> {
@@ -111,7 +116,8 @@ impl Provider for Hog {
     fn list_servers(&mut self, _: &[Label]) -> Result<Vec<Server>> {
         self.calls += 1;
         let id = if self.nameless { NASTY } else { "1" };
-        Ok(vec![server(id, &format!("call {} of this instance{NASTY}", self.calls))])
+        let ip = if self.homeless { "198.18.0.3/24\u{202e}" } else { "198.18.0.3" };
+        Ok(vec![server(id, &format!("call {} of this instance{NASTY}", self.calls), ip)])
     }
 
     fn check_servers(&mut self, _: &[ServerSpec]) -> Result<Vec<Result<()>>> {
@@ -124,14 +130,15 @@ impl Provider for Hog {
         for spec in specs {
             assert!(made.is_empty(), "out of bricks after {}", spec.name);
             Request::post(format!("http://cloud.test/{}", spec.name)).send()?;
-            made.push(Ok(server(&spec.name, &spec.name)));
+            made.push(Ok(server(&spec.name, &spec.name, "198.18.0.3")));
         }
         Ok(made)
     }
 
-    /// Gives servers identifiers that nobody can type.
-    fn set_labels(&mut self, _: &str, _: &[Label]) -> Result<()> {
-        self.nameless = true;
+    /// Gives servers identifiers that nobody can type, or addresses that are none.
+    fn set_labels(&mut self, id: &str, _: &[Label]) -> Result<()> {
+        self.nameless = id == "nameless";
+        self.homeless = id == "homeless";
         Ok(())
     }
 
@@ -143,11 +150,13 @@ impl Provider for Hog {
         Ok(ids.iter().map(|_| Err(Error::failed(NASTY))).collect())
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Ok(vec![Image {
             id: NASTY.to_owned(),
             name: NASTY.to_owned(),
             created: Some(NASTY.to_owned()),
+            architecture: Some(NASTY.to_owned()),
+            details: Some(NASTY.to_owned()),
         }])
     }
 
@@ -158,6 +167,7 @@ impl Provider for Hog {
             cpus: u32::MAX,
             memory_mib: u64::MAX,
             disk_gib: u64::MAX,
+            details: Some(NASTY.to_owned()),
         }])
     }
 }

@@ -63,7 +63,7 @@ impl Provider for Plain {
         Ok(())
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Ok(Vec::new())
     }
 

@@ -62,7 +62,7 @@ impl Provider for Sockets {
         Ok(())
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Ok(Vec::new())
     }
 

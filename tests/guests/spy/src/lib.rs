@@ -227,7 +227,7 @@ impl Provider for Spy {
         self.failure()
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Ok(self
             .seen
             .iter()
@@ -235,6 +235,8 @@ impl Provider for Spy {
                 id: line.clone(),
                 name: line.clone(),
                 created: Some(line.clone()),
+                architecture: Some(line.clone()),
+                details: Some(line.clone()),
             })
             .collect())
     }
