@@ -5,7 +5,6 @@
 write_config() {
     local folder=$1 way=${2:-unix} mirror=http://$LAB_IPV4:$MIRROR_PORT distro
     [[ ! -e $folder/bootmachine.toml ]] || die "$folder has a bootmachine.toml" "choose another folder"
-    lab_key
     mkdir -p "$folder"
     cp -r "$LAB_SOURCE/../../plugins/salt/configuration" "$folder/configuration"
     {

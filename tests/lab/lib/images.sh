@@ -29,7 +29,7 @@ base_build() {
     release=$(codename)
     key=$(hash_of "$LAB_SOURCE/lib/images.sh")-$LAB_IPV4-$release
     [[ $(cat "$base.key" 2>/dev/null) != "$key" ]] || return 0
-    rm -rf "$base" "$base.key"
+    rm -rf --one-file-system "$base" "$base.key"
     logged base mmdebstrap --variant=apt --mode=root --skip=check/qemu --include="$(IFS=,; printf '%s' "${BASE_PACKAGES[*]}")" "$release" "$base" \
         "deb $cache/debian $release main" "deb $cache/debian $release-updates main" "deb $cache/debian-security $release-security main"
     base_configure "$base"
@@ -96,7 +96,7 @@ image_build() {
     [[ $(cat "$images/$distro.key" 2>/dev/null) != "$key" ]] || return 0
     mkdir -p "$images"
     unmount_below "$work"
-    rm -rf "$work" "$images/$distro".*
+    rm -rf --one-file-system "$work" "$images/$distro".*
     root=$(overlay "$LAB/build/base" "$work")
     # Each says what it is, and has `image_customize ROOT`.
     # shellcheck source=/dev/null
@@ -108,7 +108,7 @@ image_build() {
         '{architecture: "x86_64", creation_date: 1, properties: {os: $os, description: $description}}' >"$work/metadata.yaml"
     tar -C "$work" -cf "$images/$distro.tar" metadata.yaml
     unmount_below "$work"
-    rm -rf "$work"
+    rm -rf --one-file-system "$work"
     printf '%s' "$key" >"$images/$distro.key"
 }
 
@@ -180,7 +180,7 @@ build_cleanup() {
     keys_down
     [[ -d $LAB/build ]] || return 0
     unmount_below "$LAB/build"
-    rm -rf "$LAB"/build/{image,packages-*}
+    rm -rf --one-file-system "$LAB"/build/{image,packages-*}
 }
 
 images_import() {

@@ -146,12 +146,20 @@ lxd_down() {
     until_true 10 nobody_named "$LXD_DIR" || die "processes of LXD do not end: $(pids_named "$LXD_DIR" | tr '\n' ' ')"
     ip link delete "$LAB_BRIDGE" 2>/dev/null || true
     unmount_below "$LXD_DIR"
-    for name in $names; do
-        find /sys/fs/cgroup -depth -type d \( -path "*/lxc.payload.$name*" -o -path "*/lxc.monitor.$name*" \) -exec rmdir {} + 2>/dev/null || true
-    done
+    for name in $names; do cgroups_remove "$name"; done
     # LXC moves through this one on its way; where somebody else's LXC had it before, it stays.
     [[ -e $LAB/run/pivot ]] || rmdir /sys/fs/cgroup/*/lxc.pivot /sys/fs/cgroup/lxc.pivot 2>/dev/null || true
-    rm -rf "$LXD_DIR" "$LAB/run/pivot" "$LAB/run/machines"
+    rm -rf --one-file-system "$LXD_DIR" "$LAB/run/pivot" "$LAB/run/machines"
+}
+
+# cgroups_remove MACHINE: its control groups, where nobody is left in them. LXC numbers those of a name that another LXD has as well.
+cgroups_remove() {
+    local group
+    find /sys/fs/cgroup -type d -regextype posix-extended -regex ".*/lxc\.(payload|monitor)\.$1(-[0-9]+)?" 2>/dev/null |
+        while read -r group; do
+            [[ -z $(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null) ]] || continue
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        done
 }
 
 # LXD, its dnsmasq and the monitors of its containers: those with this folder in their command line, and no editor or pager that has it there.

@@ -9,7 +9,6 @@ lab_key() {
 # machine_boot NAME IMAGE
 machine_boot() {
     local name=$1 image=$2 data folder=$LAB/run/machines/$1 began
-    lab_key
     rm -rf "$folder"
     mkdir -p "$folder"
     ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/host"

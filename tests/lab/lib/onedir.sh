@@ -10,7 +10,7 @@ onedir_build() {
     local key venv=$LAB/build/venv packages library
     key=$(hash_of "$LAB_SOURCE/lib/onedir.sh")
     [[ $(cat "$ONEDIR/.key" 2>/dev/null) != "$key" ]] || return 0
-    rm -rf "$ONEDIR" "$venv"
+    rm -rf --one-file-system "$ONEDIR" "$venv"
     /usr/bin/python3 -m venv "$venv"
     logged pip "$venv/bin/pip" install --no-compile "salt==$SALT_VERSION"
     library=$(/usr/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')

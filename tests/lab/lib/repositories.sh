@@ -37,10 +37,10 @@ repository_build() {
     esac
     [[ $(cat "$folder/.key" 2>/dev/null) != "$key" ]] || return 0
     unmount_below "$work"
-    rm -rf "$folder" "$work"
+    rm -rf --one-file-system "$folder" "$work"
     mkdir -p "$folder" "$work"
     logged "repository-$name" "repository_$name" "$folder" "$work"
-    rm -rf "$work"
+    rm -rf --one-file-system "$work"
     printf '%s' "$key" >"$folder/.key"
 }
 
@@ -158,7 +158,7 @@ debian_files() {
         rm -rf "$tree.deb"
     done
     unmount_below "$tree.overlay"
-    rm -rf "$tree.overlay"
+    rm -rf --one-file-system "$tree.overlay"
 }
 
 repository_fedora() {
