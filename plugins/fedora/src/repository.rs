@@ -43,7 +43,9 @@ pub(crate) fn add(on: &Session, repository: &Repository) -> Result<Outcome> {
 /// The `.repo` file (dnf.conf(5)).
 fn description(repository: &Repository, key_path: &str) -> String {
     let Repository { name, url, pinned, .. } = repository;
-    let mut text = format!("[{name}]\nname={name}\nbaseurl={url}\nenabled=1\ngpgcheck=1\ngpgkey=file://{key_path}\n");
+    // Fedora's dnf.conf has dnf pass over repositories that it cannot reach, and end well. Then a package of ours would be one that nobody knows.
+    let mut text =
+        format!("[{name}]\nname={name}\nbaseurl={url}\nenabled=1\nskip_if_unavailable=0\ngpgcheck=1\ngpgkey=file://{key_path}\n");
     if !pinned.is_empty() {
         // Below the distribution's 99: what stands here wins over newer versions there. dnf ranks repositories, not packages, and what is
         // pinned may need others from here: so it is the whole repository that wins.

@@ -22,6 +22,7 @@ baseurl=http://$LAB_IPV4:$MIRROR_PORT/fedora/
 enabled=1
 gpgcheck=1
 repo_gpgcheck=0
+skip_if_unavailable=False
 gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-fedora
 REPO
     mkdir "$root/tmp/rpms"
