@@ -6,8 +6,33 @@ HOST_PACKAGES=(
     rpm createrepo-c pacman-package-manager libarchive-tools gnupg zstd xz-utils apt-utils python3 python3-venv
 )
 
+# Whether a lab can be here at all; if not, says why not.
+host_possible() {
+    local folder
+    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || { echo "the lab needs Linux on x86-64"; return 1; }
+    ((EUID == 0)) || { echo "the lab needs root"; return 1; }
+    grep -qsx 'ID=debian' /etc/os-release || { echo "the lab is built of Debian's packages, on Debian"; return 1; }
+    folder=$(mktemp -d)
+    mkdir "$folder"/{lower,upper,work,root}
+    # A root that may not mount is that of a container.
+    if mount -t overlay overlay -o "lowerdir=$folder/lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/root" 2>/dev/null; then
+        umount "$folder/root"
+    elif ! mount -t tmpfs tmpfs "$folder/root" 2>/dev/null; then
+        rm -rf --one-file-system "$folder"
+        echo "the lab needs to mount file systems, which this computer refuses"
+        return 1
+    else
+        # Only the file system below the folder for temporary files cannot be a layer of an overlay.
+        umount "$folder/root"
+    fi
+    rm -rf --one-file-system "$folder"
+    if [[ -z $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -writable -print -quit 2>/dev/null) ]]; then
+        echo "the lab needs control groups that it may write to"
+        return 1
+    fi
+}
+
 host_packages() {
-    command -v apt-get >/dev/null || die "this is no Debian" "the lab is built from Debian's packages, on Debian"
     local missing=() name
     for name in "${HOST_PACKAGES[@]}"; do
         [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")

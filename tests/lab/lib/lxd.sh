@@ -139,7 +139,7 @@ lxd_down() {
     names=$(ls "$LXD_DIR/storage-pools/default/containers" 2>/dev/null || true)
     # Machines first, and not by asking LXD: after a crash nobody answers. What has its root in our pool is ours.
     for pid in $(pids_in "$LXD_DIR/storage-pools"); do kill -KILL "$pid" 2>/dev/null || true; done
-    end "$LAB/run/lxd.pid" lxd
+    end "$LAB/run/lxd.pid" "$LAB/log/lxd.log"
     # Monitors end when their machine has; dnsmasq outlives LXD.
     for pid in $(pids_named "$LXD_DIR"); do kill -TERM "$pid" 2>/dev/null || true; done
     until_true 5 nobody_named "$LXD_DIR" || for pid in $(pids_named "$LXD_DIR"); do kill -KILL "$pid" 2>/dev/null || true; done

@@ -126,7 +126,7 @@ smoke_reboot() {
     done
     for distro in "${DISTROS[@]}"; do
         until_true 60 rebooted "smoke-$distro" || die "$distro is not back after a reboot"
-        machine_ssh "smoke-$distro" 'nft list ruleset' | grep -q 'policy drop' || die "$distro has no firewall after a reboot"
+        [[ $(machine_ssh "smoke-$distro" 'nft list ruleset') == *'policy drop'* ]] || die "$distro has no firewall after a reboot"
         machine_ssh "smoke-$distro" 'systemctl is-active salt-minion' >/dev/null || die "$distro has no minion after a reboot"
     done
 }
