@@ -31,7 +31,7 @@ pub enum Denial {
         /// The table of `bootmachine.toml` that the grant belongs in.
         section: String,
         /// The `url` setting whose default it is: writing it would grant it, too.
-        setting: Option<String>,
+        setting: Option<Box<str>>,
     },
 }
 
@@ -142,7 +142,7 @@ impl Grants {
                 .defaults
                 .iter()
                 .find(|(pattern, _)| pattern.matches(origin))
-                .map(|(_, setting)| setting.clone()),
+                .map(|(_, setting)| setting.as_str().into()),
         })
     }
 

@@ -559,3 +559,63 @@ impl Listener for Forward {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bootmachine_plugin::Limits;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Loads nothing until somebody was told that it takes a while.
+    #[derive(Default)]
+    struct Slow {
+        told: Notify,
+        events: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl PluginSource for Slow {
+        async fn load(&self, _: &Engine, _: &str) -> Option<Result<Plugin, PluginError>> {
+            self.told.notified().await;
+            None
+        }
+
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn is_bundled(&self, _: &str) -> bool {
+            false
+        }
+    }
+
+    impl Reporter for Slow {
+        fn report(&self, event: Event) {
+            if let Event::Provider { provider, text } = event {
+                self.events.lock().expect("unpoisoned").push(format!("{provider}: {text}"));
+                self.told.notify_one();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_compilation_is_told() {
+        let slow = Slow::default();
+        let engine = Engine::new(None, Limits::default()).expect("an engine");
+        let shelf = Shelf {
+            engine: &engine,
+            source: &slow,
+            reporter: &slow,
+            loaded: BTreeMap::new(),
+        };
+        let loaded = tokio::time::timeout(Duration::from_mins(1), shelf.load("mine.wasm")).await;
+        assert!(loaded.expect("it was told").is_none());
+        assert_eq!(
+            *slow.events.lock().expect("unpoisoned"),
+            ["mine.wasm: compiling it, which is done once"]
+        );
+    }
+}

@@ -128,7 +128,7 @@ fn show(ui: &Ui, outcome: &Outcome) {
         // A server that its provider gave up is not continued with: what there is to do stands with its error.
         let continues = outcome.servers.iter().any(|server| match &server.result {
             ServerResult::Failed { stage, problem } => *stage != Stage::Boot || problem.kind.is_transient(),
-            _ => false,
+            ServerResult::Done { .. } => false,
         });
         let of = format!("{} of {} done", all - failed, counted(all, "server", "servers"));
         ui.say(&if continues {

@@ -46,6 +46,25 @@ fn plugins_and_settings_that_do_not_exist() {
 }
 
 #[test]
+fn warnings_about_what_makes_no_difference_are_for_those_who_want_to_know() {
+    let program = Program::new();
+    let two = "[[servers]]\nname = \"shasta\"\ndistro = \"ubuntu\"\nimage = \"noble\"\nsize = \"small\"\n";
+    // A plugin of a kind that talks to one fixed place, and an operator who mistyped it.
+    let text = format!("{SOUND}{two}").replace(
+        "plugin = \"openstack\"",
+        "plugin = \"openstack\"\nallow = [\"http://nova.example.org:8774\"]",
+    );
+    program.write("bootmachine.toml", &text);
+    insta::assert_snapshot!(program.finish(program.command(&["check"]).env("CLOUD_PASSWORD", "secret")));
+    let quiet = program.finish(program.command(&["check", "-q"]).env("CLOUD_PASSWORD", "secret"));
+    for warning in ["different distributions", "does not declare"] {
+        assert!(!quiet.stderr.contains(warning), "{quiet}");
+    }
+    // What `up` would fail at is none of those.
+    assert!(quiet.stderr.contains("the directory configuration is not there"), "{quiet}");
+}
+
+#[test]
 fn a_secret_that_is_not_there() {
     let program = Program::new();
     program.write("bootmachine.toml", SOUND);

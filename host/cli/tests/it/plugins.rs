@@ -63,6 +63,27 @@ fn a_file_is_shown_as_the_bundled_plugin_is() {
 }
 
 #[test]
+fn a_strangers_sources_are_shown_as_what_they_are() {
+    let program = Program::new();
+    let all = bootmachine_plugin::bundled::all();
+    let bytes = all.iter().find(|bundled| bundled.name == "openstack").expect("it is bundled").bytes;
+    fs_err::write(program.path().join("stranger.wasm"), bytes).expect("a file");
+    let shown = |name: &str| {
+        let run = program.run(&["plugin", "show", name]);
+        run.stdout
+            .lines()
+            .filter(|line| line.contains("$OS_PASSWORD"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (bundled, stranger) = (shown("openstack").join("\n"), shown("stranger.wasm").join("\n"));
+    assert!(bundled.contains("else from") && !bundled.contains("look-up"), "{bundled}");
+    assert!(stranger.contains("looked up only if `look-up` names it: in "), "{stranger}");
+    let place = |text: &str| text.split_once('$').map(|(_, rest)| rest.to_owned());
+    assert_eq!(place(&bundled), place(&stranger));
+}
+
+#[test]
 fn what_is_no_plugin() {
     let program = Program::new();
     program.write("page.wasm", "<!doctype html>");

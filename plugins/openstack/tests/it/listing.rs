@@ -256,6 +256,36 @@ fn images_are_those_that_boot() {
 }
 
 #[test]
+fn images_are_searched_by_name_and_identifier() {
+    let all = || {
+        ok(json!({ "images": [
+            { "id": "1-arm", "name": "Debian 13", "status": "active", "hw_architecture": "aarch64", "min_disk": 4, "min_ram": 512 },
+            { "id": "2", "name": "debian 12", "status": "active", "architecture": "x86_64", "min_disk": 2 },
+            { "id": "3", "name": "Ubuntu", "status": "active", "hw_architecture": 7 },
+        ] }))
+    };
+    for (search, expected) in [
+        (
+            Some("DEBIAN"),
+            &[
+                "Debian 13 aarch64 needs 4 GiB of disk and 512 MiB of memory",
+                "debian 12 x86_64 needs 2 GiB of disk",
+            ][..],
+        ),
+        (Some("-arm"), &["Debian 13 aarch64 needs 4 GiB of disk and 512 MiB of memory"]),
+        (Some("ubuntu"), &["Ubuntu - -"]),
+        (Some("fedora"), &[]),
+    ] {
+        let mut plugin = connected(&[]);
+        let _service = Service::scripted([("GET https://cloud.test/image/v2/images?status=active", all())]);
+        let found = plugin.list_images(search).expect("a list");
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let line = |one: &bootmachine_sdk::Image| format!("{} {} {}", one.name, text(&one.architecture), text(&one.details));
+        assert_eq!(found.iter().map(line).collect::<Vec<_>>(), expected, "{search:?}");
+    }
+}
+
+#[test]
 fn sizes_come_smallest_first() {
     let flavor = |id: &str, ram: u64, disabled: bool| json!({ "id": id, "name": format!("m{id}"), "vcpus": 1, "ram": ram, "disk": 10, "OS-FLV-DISABLED:disabled": disabled });
     let mut plugin = connected(&[]);
