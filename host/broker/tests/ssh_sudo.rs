@@ -187,7 +187,7 @@ async fn a_refusal_is_said_and_tells_nothing() {
     let lab = Lab::start().await;
     for (user, password, reason) in [
         ("asked", None, "a password is required"),
-        ("asked", Some("wrong horse"), "was refused"),
+        ("asked", Some("wrong horse"), "refused the password"),
         ("nobodyelse", Some(PASSWORD), "not in the sudoers file"),
         ("nobodyelse", None, "a password is required"),
     ] {

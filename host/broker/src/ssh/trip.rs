@@ -285,9 +285,7 @@ async fn become_root(
         }
         if memmem::find(&said, &handshake.prompt).is_some() {
             if told {
-                return Err(refused(
-                    "the password that `sudo-password` in `[ssh]` leads to was refused".to_owned(),
-                ));
+                return Err(refused("sudo refused the password".to_owned()));
             }
             let line = Zeroizing::new(format!("{}\n", password.expose_secret()));
             write.data(line.as_bytes()).await.map_err(|_| trip.link.lost())?;

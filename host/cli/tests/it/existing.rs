@@ -1,5 +1,7 @@
 //! A server that is there already, from `init --existing` to `destroy`: what the operator types and reads.
 
+#![allow(clippy::print_stderr, reason = "a test that can not run says so")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,16 @@ use bootmachine_practice::{Playground, PracticeOptions, bastion};
 use crate::program::{Program, Ran};
 
 const ADDRESS: &str = "10.77.9.9";
+
+/// Ends with the test, however that ends.
+struct Agent(std::process::Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// A machine behind a jump host, and an operator who has a key for it.
 struct Scene {
@@ -31,6 +43,8 @@ impl Scene {
         let key = keys::generate("sam@laptop").expect("a key");
         fs_err::create_dir_all(program.path().join(".ssh")).expect("a directory");
         program.write(".ssh/id_ed25519", &key.private_pem);
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs_err::set_permissions(program.path().join(".ssh/id_ed25519"), private).expect("its mode");
         program.write(".ssh/id_ed25519.pub", &format!("{}\n", key.public_line.trim()));
         program.write(".ssh/known_hosts", &playground.known_hosts_line());
         let user_data = format!(
@@ -67,13 +81,21 @@ impl Scene {
 
     /// Runs the program, and shows the same text whatever keys and ports were drawn.
     async fn run(&self, arguments: &[&str]) -> String {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// The same, with more in the environment.
+    async fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let jump = format!("jump@{}", self.playground.bastion.address);
         let arguments: Vec<&str> = arguments
             .iter()
             .map(|&argument| if argument == "JUMP" { &jump } else { argument })
             .collect();
         let mut command = self.program.command(&arguments);
-        command.env("USER", "sam").env("BOOTMACHINE_POLL", "20ms");
+        command
+            .env("USER", "sam")
+            .env("BOOTMACHINE_POLL", "20ms")
+            .envs(environment.iter().copied());
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .expect("it runs")
@@ -168,6 +190,74 @@ async fn a_configuration_without_host_key_needs_a_fingerprint() {
     insta::assert_snapshot!(
         "existing__accepted_what",
         scene.run(&["up", "--accept-host-key", "rainier=SHA256:short"]).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_a_passphrase_is_opened_with_what_a_secret_source_says() {
+    let scene = Scene::set().await;
+    let home = scene.program.path().join(".ssh");
+    let encrypt = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(home.join("id_ed25519"))
+        .output();
+    let Ok(encrypt) = encrypt else {
+        eprintln!("SKIPPED: a key with a passphrase was not tried: ssh-keygen is not there");
+        return;
+    };
+    assert!(encrypt.status.success(), "{}", String::from_utf8_lossy(&encrypt.stderr));
+    let look = [
+        "init",
+        ".",
+        "--existing",
+        "10.77.9.9",
+        "--jump",
+        "JUMP",
+        "--accept-host-key",
+        &scene.fingerprint,
+    ];
+    let without = scene.run(&look).await;
+    let named = scene.run(&[&look[..], &["--identity", ".ssh/id_ed25519"]].concat()).await;
+    insta::assert_snapshot!("existing__key_with_a_passphrase", format!("{without}\n{named}"));
+
+    // The agent has it open.
+    let socket = scene.program.path().join("agent");
+    let agent = std::process::Command::new("ssh-agent")
+        .args(["-D", "-a"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .map(Agent)
+        .expect("OpenSSH brings an agent");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "the agent does not listen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    scene.program.write("askpass", "#!/bin/sh\necho open sesame\n");
+    let askpass = scene.program.path().join("askpass");
+    fs_err::set_permissions(&askpass, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its mode");
+    let added = std::process::Command::new("ssh-add")
+        .arg(home.join("id_ed25519"))
+        .env("SSH_AUTH_SOCK", &socket)
+        .env("SSH_ASKPASS", &askpass)
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .output()
+        .expect("OpenSSH brings it");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let by_agent = scene.run_with(&look, &[("SSH_AUTH_SOCK", socket.to_str().expect("UTF-8"))]).await;
+    drop(agent);
+    insta::assert_snapshot!("existing__key_in_the_agent", by_agent);
+
+    let path = scene.program.path().join("bootmachine.toml");
+    let text = fs_err::read_to_string(&path).expect("it was written");
+    let with = "identity = \"~/.ssh/id_ed25519\"\nidentity-passphrase = { env = \"KEY_PASSPHRASE\" }\n";
+    fs_err::write(&path, text.replace("# identity = \"~/.ssh/id_ed25519\"\n", with)).expect("a file");
+    let wrong = scene.run_with(&["plan"], &[("KEY_PASSPHRASE", "open barley")]).await;
+    let right = scene.run_with(&["plan"], &[("KEY_PASSPHRASE", "open sesame")]).await;
+    insta::assert_snapshot!(
+        "existing__identity_passphrase",
+        format!("{}\n{wrong}\n{right}", scene.run(&["plan"]).await)
     );
 }
 

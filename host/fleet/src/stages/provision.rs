@@ -36,7 +36,13 @@ fi
 rm -rf /etc/ssh.bootmachine
 cp -a $kept/ssh /etc/ssh.bootmachine && rm -rf /etc/ssh && mv /etc/ssh.bootmachine /etc/ssh || exit 1
 for unit in sshd ssh; do
-  if systemctl cat $unit >/dev/null 2>&1; then systemctl restart $unit; exit; fi
+  systemctl cat $unit >/dev/null 2>&1 || continue
+  systemctl restart $unit && exit
+  # A listener that the service manager has lost sight of holds the port, and lets nobody in without this directory.
+  mkdir -p /run/sshd
+  pkill -f '^sshd: .*\[listener\]' && sleep 1
+  systemctl restart $unit
+  exit
 done
 exit 1
 ";

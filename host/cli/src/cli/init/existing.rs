@@ -203,21 +203,11 @@ impl Visitor<'_> {
     }
 
     fn refusal(&self, error: SshError, place: &Place, target: &Target) -> Failure {
+        let user = place.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let elsewhere = format!("`--existing {user}{}:PORT` is another port", place.host);
         let hint = match &error {
-            SshError::Refused { .. } => Some(format!(
-                "does sshd listen on another port? `--existing {}` says which",
-                Place {
-                    port: 2222,
-                    ..place.clone()
-                }
-            )),
-            SshError::Unreachable { .. } => Some(format!(
-                "is it the right address, and does a firewall let you through? `--existing {}` is another port",
-                Place {
-                    port: 2222,
-                    ..place.clone()
-                }
-            )),
+            SshError::Refused { .. } => Some(format!("does sshd listen elsewhere? {elsewhere}")),
+            SshError::Unreachable { .. } => Some(format!("is it the right address, and does a firewall let you through? {elsewhere}")),
             SshError::HostKey { .. } => {
                 Some("`ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub on its console shows which fingerprints are its own".to_owned())
             }

@@ -110,6 +110,20 @@ ssh.socket:
       - service: {{ service }}
 {% endif %}
 
+# Enabling a service while it runs makes systemd lose sight of it, and Salt does not restart what it has just enabled: where a socket or
+# somebody's hand started it, it is stopped, enabled, and started again below. Sessions live on.
+{{ service }} is enabled while it does not run:
+  cmd.run:
+    - name: systemctl stop {{ service }}.service && systemctl enable {{ service }}.service
+    - unless: systemctl is-enabled --quiet {{ service }}.service
+    - require:
+      - sls: users
+      - service: nftables service
+      - cmd: sshd accepts its settings
+{% if grains['os'] == 'Ubuntu' %}
+      - service: ssh.socket
+{% endif %}
+
 {{ service }}:
   service.running:
     - enable: True
@@ -119,6 +133,7 @@ ssh.socket:
       - sls: users
       - service: nftables service
       - cmd: sshd accepts its settings
+      - cmd: {{ service }} is enabled while it does not run
     - watch:
       - file: sshd reads its drop-ins
       - file: sshd has one port only
