@@ -295,6 +295,7 @@ pub fn quick() -> Timing {
         poll: Duration::from_millis(20),
         poll_longest: Duration::from_millis(100),
         reach: Duration::from_millis(20),
+        settle: Duration::from_millis(200),
         retry_delay: Duration::from_millis(10),
         retry_longest: Duration::from_millis(50),
         retries: 4,

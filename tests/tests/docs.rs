@@ -265,7 +265,7 @@ async fn every_key_and_setting_is_in_the_operators_guide() {
                 .map(|key| format!("{definition}: {key}")),
         );
     }
-    for name in ["existing", "openstack", "salt"] {
+    for name in ["existing", "incus", "openstack", "salt"] {
         let plugin = plugin(name).await;
         missing.extend(
             settings_of(&plugin)

@@ -41,6 +41,8 @@ pub struct Timing {
     pub poll_longest: Duration,
     /// Between two attempts to log in to a fresh machine.
     pub reach: Duration,
+    /// How long sshd may take until it answers again after it was told to read its settings anew.
+    pub settle: Duration,
     /// Before the first retry of something transient.
     pub retry_delay: Duration,
     /// Before any retry of something transient.
@@ -55,6 +57,7 @@ impl Default for Timing {
             poll: Duration::from_secs(2),
             poll_longest: Duration::from_secs(10),
             reach: Duration::from_secs(2),
+            settle: Duration::from_secs(10),
             retry_delay: Duration::from_secs(2),
             retry_longest: Duration::from_secs(60),
             retries: 6,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bootmachine_broker::BrokerError;
@@ -153,6 +154,22 @@ impl Fleet {
                 (SshError::Authentication { .. }, SshError::Refused { .. } | SshError::Unreachable { .. }) => first_error.into(),
                 _ => error.into(),
             }),
+        }
+    }
+}
+
+impl Fleet {
+    /// Logs in where sshd was just told to read its settings anew. It executes itself for that: for a moment nobody listens, and a moment
+    /// before, the one with the old settings still answers. So whatever is in the way is given some time to pass.
+    pub(crate) async fn connect_once_settled(&self, target: &Target) -> Result<ssh::Session, SshError> {
+        const BETWEEN: Duration = Duration::from_millis(250);
+        let deadline = Instant::now() + self.timing.settle;
+        loop {
+            match self.ssh.connect(target).await {
+                Ok(session) => return Ok(session),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => tokio::time::sleep(BETWEEN.min(self.timing.settle)).await,
+            }
         }
     }
 }

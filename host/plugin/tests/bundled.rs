@@ -24,11 +24,12 @@ async fn they_are_what_their_folders_say() {
     distro debian 0.1.0
     provider existing 0.1.0
     distro fedora 0.1.0
+    provider incus 0.1.0
     provider openstack 0.1.0
     cm-tool salt 0.1.0
     distro ubuntu 0.1.0
     ");
-    assert_eq!(folders, ["arch", "debian", "existing", "fedora", "openstack", "salt", "ubuntu"]);
+    assert_eq!(folders, ["arch", "debian", "existing", "fedora", "incus", "openstack", "salt", "ubuntu"]);
 }
 
 #[tokio::test]

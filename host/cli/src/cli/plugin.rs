@@ -258,6 +258,10 @@ fn secrets(manifest: &Manifest, text: &mut Vec<String>, color: bool) {
     text.push(String::new());
     text.push(paint(color, BOLD, "secrets, which the plugin uses and never reads"));
     for setting in secret {
+        if setting.format == Format::ClientKey {
+            text.push(format!("  {}, with which connections are made; it is sent nowhere", setting.name));
+            continue;
+        }
         let origins = if setting.secret_origins.is_empty() {
             "the URLs of its settings that you write or have looked up".to_owned()
         } else {

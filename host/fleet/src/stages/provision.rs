@@ -14,19 +14,21 @@ use crate::login::{Door, Login};
 use crate::problem::Problem;
 use crate::retry::transient;
 
-/// Keeps what can lock us out: sshd's configuration and the packet filter as it is now.
+/// Keeps what can lock us out: sshd's configuration, whether systemd listens for it, and the packet filter as it is now.
 const KEEP: &str = r"set -eu
 umask 077
 kept=/var/lib/bootmachine/kept
 rm -rf $kept
 mkdir -p $kept
 cp -a /etc/ssh $kept/ssh
+if systemctl is-active --quiet ssh.socket; then : > $kept/ssh.socket; fi
 # Where nft comes with the configuration only, there were no rules: that is what is gone back to.
 : > $kept/ruleset
 if command -v nft >/dev/null 2>&1; then nft list ruleset > $kept/ruleset; fi
 ";
 
-/// Puts it back. The rules first, so that sshd comes up behind an open port.
+/// Puts it back. The rules first, so that sshd comes up behind an open port. A listener that systemd has lost track of holds the port: it goes,
+/// whereas sessions, which call themselves otherwise, stay.
 const RESTORE: &str = r"set -u
 kept=/var/lib/bootmachine/kept
 if [ -f $kept/ruleset ]; then
@@ -35,16 +37,18 @@ if [ -f $kept/ruleset ]; then
 fi
 rm -rf /etc/ssh.bootmachine
 cp -a $kept/ssh /etc/ssh.bootmachine && rm -rf /etc/ssh && mv /etc/ssh.bootmachine /etc/ssh || exit 1
-for unit in sshd ssh; do
-  systemctl cat $unit >/dev/null 2>&1 || continue
-  systemctl restart $unit && exit
-  # A listener that the service manager has lost sight of holds the port, and lets nobody in without this directory.
-  mkdir -p /run/sshd
-  pkill -f '^sshd: .*\[listener\]' && sleep 1
-  systemctl restart $unit
-  exit
+service=ssh
+if systemctl cat sshd >/dev/null 2>&1; then service=sshd; fi
+systemctl stop $service
+mkdir -p /run/sshd
+for process in /proc/[0-9]*; do
+  if tr '\0' ' ' 2>/dev/null < $process/cmdline | grep -q '^sshd: .*\[listener\]'; then kill ${process#/proc/}; fi
 done
-exit 1
+if [ -e $kept/ssh.socket ]; then exec systemctl enable --now ssh.socket; fi
+systemctl start $service && exit
+# What held the port may have needed a moment to go.
+sleep 1
+exec systemctl start $service
 ";
 
 impl Fleet {
@@ -90,7 +94,7 @@ impl Fleet {
             }
         };
         let keys = login.host_key();
-        let secured = self.ssh.connect(&self.target(server, name, Door::Secured, &keys)?).await;
+        let secured = self.connect_once_settled(&self.target(server, name, Door::Secured, &keys)?).await;
         match (report, secured) {
             (Ok(report), Ok(session)) => Ok((Login { session, secured: true }, summary(&report))),
             // We get in; what failed is for the operator to read.

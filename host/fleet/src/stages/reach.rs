@@ -20,8 +20,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 const HOST_KEY_FILE: &str = "/etc/ssh/ssh_host_ed25519_key";
 
-/// The SSH service by either name that distributions give it; running sessions go on.
-const RELOAD_SSHD: &str = "sshd -t || exit 1\nfor unit in sshd ssh; do\n  if systemctl is-active --quiet \"$unit\"; then systemctl reload \"$unit\"; exit; fi\ndone\necho 'no service sshd or ssh is running' >&2\nexit 1\n";
+/// The SSH service by either name that distributions give it; running sessions go on. Where systemd listens for it, a reload would take the
+/// sockets away from it that systemd has handed over, and where each connection is a service of its own there is nothing to reload.
+const RELOAD_SSHD: &str = r"mkdir -p /run/sshd
+sshd -t || exit 1
+if systemctl is-active --quiet ssh.socket; then exec systemctl restart ssh.service; fi
+if systemctl is-active --quiet sshd.socket; then exit 0; fi
+for unit in sshd ssh; do
+  if systemctl is-active --quiet $unit; then exec systemctl reload $unit; fi
+done
+echo 'no service sshd or ssh is running' >&2
+exit 1
+";
 
 impl Fleet {
     /// Waits until the machine lets us in and its first boot has ended, and changes its host key.
@@ -205,7 +215,7 @@ impl Fleet {
         let outcome = if output.status == 0 {
             let expected = HostKeyPolicy::Pinned(vec![next.public.clone()]);
             let fresh = self.target(server, name, Door::Fresh, &expected)?;
-            self.ssh.connect(&fresh).await.map_err(Problem::from)
+            self.connect_once_settled(&fresh).await.map_err(Problem::from)
         } else {
             Err(Problem::failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
         };

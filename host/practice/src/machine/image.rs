@@ -196,6 +196,11 @@ impl ImageKind {
         };
         f.put("/etc/ssh/sshd_config", format!("Include /etc/ssh/sshd_config.d/*.conf\n\nKbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem sftp {sftp}\n"), 0o644)?;
         f.put("/etc/ssh/sshd_config.d/50-cloud-init.conf", "PasswordAuthentication no\n", 0o600)?;
+        if self.family() == Family::Fedora {
+            // Its openssh-server brings this one; what is read before it wins.
+            let content = "SyslogFacility AUTHPRIV\nKbdInteractiveAuthentication no\nGSSAPIAuthentication yes\nGSSAPICleanupCredentials no\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\n";
+            f.put("/etc/ssh/sshd_config.d/50-redhat.conf", content, 0o600)?;
+        }
         match self.family() {
             Family::Debian | Family::Ubuntu => {
                 let (uri, keyring) = if self.family() == Family::Debian {

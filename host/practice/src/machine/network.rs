@@ -427,14 +427,13 @@ impl Network {
             Verdict::Accept => {}
         }
         let running = || lock(&machine.system).sshd.clone().filter(|s| s.ports.contains(&port));
-        if running().is_none() {
+        let by_socket = lock(&machine.system).services.active("ssh.socket");
+        if running().is_none_or(|running| !by_socket && std::time::Instant::now() < running.answers_from) {
             return Connect::Refused;
         }
         let (ours, theirs) = tokio::io::duplex(256 << 10);
         // Where a socket listens for it, the daemon starts with the first connection. If it fails, the connection ends.
-        if lock(&machine.system).services.active("ssh.socket")
-            && let Err(words) = programs::systemd::start(&mut machine.root_process(), "ssh.service")
-        {
+        if by_socket && let Err(words) = programs::systemd::start(&mut machine.root_process(), "ssh.service") {
             lock(&machine.system).log("ssh.socket", words);
             return Connect::Accepted(ours);
         }

@@ -20,6 +20,8 @@ pub struct Running {
     pub host_keys: Vec<String>,
     /// Where it listens: kept by a socket unit, if one owns it.
     pub ports: Vec<u16>,
+    /// Until then it is executing itself anew, and nobody listens where it does not do so by a socket unit.
+    pub answers_from: std::time::Instant,
 }
 
 const KNOWN: &[(&str, &str)] = &[

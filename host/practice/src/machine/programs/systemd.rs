@@ -103,6 +103,7 @@ impl Program for Sshd {
             config,
             host_keys: keys,
             ports,
+            answers_from: std::time::Instant::now(),
         });
         Ok(())
     }
@@ -168,6 +169,7 @@ fn launch(ctx: &mut Exec, unit: &str) -> Result<(), String> {
             config,
             host_keys: keys,
             ports,
+            answers_from: std::time::Instant::now(),
         });
         return Ok(());
     }
@@ -236,6 +238,9 @@ fn stop(ctx: &mut Exec, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How long nobody listens after `reload` has returned: the daemon executes itself anew, and systemd does not wait for it.
+const RELOADING: std::time::Duration = std::time::Duration::from_millis(30);
+
 fn reload(ctx: &mut Exec, name: &str) -> Result<(), String> {
     let located = services::locate(&ctx.system().files, name);
     let Some((_, unit)) = located else {
@@ -245,7 +250,11 @@ fn reload(ctx: &mut Exec, name: &str) -> Result<(), String> {
         return Err(format!("{unit} is not active, cannot reload."));
     }
     if unit == "ssh.service" || unit == "sshd.service" {
-        return Sshd.start(&mut ctx.machine.root_process());
+        Sshd.start(&mut ctx.machine.root_process())?;
+        if let Some(running) = &mut ctx.system().sshd {
+            running.answers_from += RELOADING;
+        }
+        return Ok(());
     }
     for argv in exec(ctx, &unit, "ExecReload") {
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
