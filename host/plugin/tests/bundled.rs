@@ -29,7 +29,10 @@ async fn they_are_what_their_folders_say() {
     cm-tool salt 0.1.0
     distro ubuntu 0.1.0
     ");
-    assert_eq!(folders, ["arch", "debian", "existing", "fedora", "incus", "openstack", "salt", "ubuntu"]);
+    assert_eq!(
+        folders,
+        ["arch", "debian", "existing", "fedora", "incus", "openstack", "salt", "ubuntu"]
+    );
 }
 
 #[tokio::test]

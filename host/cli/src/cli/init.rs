@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
 
 mod existing;
+mod local;
 mod template;
 
 pub use template::Wishes;
@@ -26,7 +27,7 @@ const CONFIGURATION: &str = "configuration";
 ///
 /// The file is commented throughout; configuration/ is yours to change, and brings every supported distribution into the secure state
 /// that `bootmachine verify` checks. Nothing that exists is overwritten. With --existing the configuration is for servers that you have
-/// already, and needs nothing to be filled in.
+/// already, with --local for containers on this computer, and needs nothing to be filled in.
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where to write them
@@ -47,6 +48,9 @@ pub struct Init {
     /// A server that is there already; it is looked at once, and written down. Can be given several times
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]
     pub existing: Vec<Place>,
+    /// Containers on this computer, one of each distribution, with the Incus or LXD that is there
+    #[arg(long, conflicts_with_all = ["existing", "provider", "distro"])]
+    pub local: bool,
     /// The host key of such a server, by its fingerprint, instead of being asked
     #[arg(long, value_name = "SHA256:…", requires = "existing", value_parser = super::host_key::fingerprint)]
     pub accept_host_key: Vec<String>,
@@ -70,6 +74,9 @@ impl Init {
         if !self.existing.is_empty() {
             return self.adopt(ui, &engine).await;
         }
+        if self.local {
+            return self.on_this_computer(ui, &engine).await;
+        }
         let provider = of_kind(super::plugin::load(&engine, &self.provider).await?, Kind::Provider)?;
         let distro = of_kind(super::plugin::load(&engine, &self.distro).await?, Kind::Distro)?;
         let cm_tool = CmTool::new(of_kind(super::plugin::load(&engine, &self.cm_tool).await?, Kind::CmTool)?)?;
@@ -91,6 +98,36 @@ impl Init {
             "next: fill in {}, then `bootmachine check`, `bootmachine plan` and `bootmachine up`",
             shown(directory, CONFIG)
         ));
+        Ok(Exit::Done)
+    }
+
+    /// Writes a configuration for containers on this computer that needs nothing to be filled in.
+    async fn on_this_computer(&self, ui: &Arc<Ui>, engine: &Engine) -> Result<Exit, Failure> {
+        let directory = &self.directory;
+        free(directory, &[CONFIG, CONFIGURATION])?;
+        let cm_tool = CmTool::new(of_kind(super::plugin::load(engine, &self.cm_tool).await?, Kind::CmTool)?)?;
+        let surroundings = surroundings(directory.clone());
+        let daemon = local::Daemon::find(&surroundings)?;
+        let Some(key) = surroundings.home.as_deref().and_then(template::public_key) else {
+            return Err(
+                Failure::new(Exit::Failed, "there is no public key in ~/.ssh to log in to the containers with")
+                    .with_hint("`ssh-keygen -t ed25519` makes one"),
+            );
+        };
+        let text = daemon.configuration(
+            &self.cluster(),
+            &template::user(surroundings.environment.get("USER").map(String::as_str)),
+            key,
+            self.schema.then_some(SCHEMA),
+            (&reference(&self.cm_tool)?, cm_tool.plugin().manifest()),
+        );
+        self.write(ui, &text, &cm_tool).await?;
+        if !ui.is_json() {
+            ui.say(&format!(
+                "next{}: `bootmachine check --online`, then `bootmachine up`; it fetches four images the first time",
+                in_directory(directory)
+            ));
+        }
         Ok(Exit::Done)
     }
 
@@ -129,11 +166,7 @@ impl Init {
         };
         ui.say(&format!(
             "next{}: {export}`bootmachine plan` and `bootmachine up`; in the end sshd listens on port 55022, and only `{user}` logs in, with {}",
-            if directory == Path::new(".") {
-                String::new()
-            } else {
-                format!(", in {}", directory.display())
-            },
+            in_directory(directory),
             found.key
         ));
         Ok(Exit::Done)
@@ -174,6 +207,15 @@ impl Init {
             .collect();
         let name = name.trim_matches('-');
         if name.is_empty() { "cluster".to_owned() } else { name.to_owned() }
+    }
+}
+
+/// Where the next command is to be typed.
+fn in_directory(directory: &Path) -> String {
+    if directory == Path::new(".") {
+        String::new()
+    } else {
+        format!(", in {}", directory.display())
     }
 }
 

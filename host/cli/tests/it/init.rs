@@ -30,6 +30,27 @@ fn what_it_writes_is_sound() {
     assert!(program.path().join("servers/bootmachine.schema.json").is_file());
 }
 
+/// The daemon's socket is all that is looked at.
+#[test]
+fn containers_on_this_computer_need_nothing_to_be_filled_in() {
+    let program = with_key();
+    let none = program.run(&["init", "lab", "--local"]);
+    insta::assert_snapshot!("init__no_daemon", none);
+    assert!(!program.path().join("lab/bootmachine.toml").exists());
+
+    let _listener = std::os::unix::net::UnixListener::bind(program.path().join("unix.socket")).expect("a socket");
+    for (variable, name) in [("INCUS_DIR", "incus"), ("LXD_DIR", "lxd")] {
+        let mut command = program.command(&["init", name, "--local"]);
+        let ran = program.finish(command.env(variable, program.path()).env("USER", "sam"));
+        insta::assert_snapshot!(format!("init__local_{name}"), ran);
+        let text = fs_err::read_to_string(program.path().join(name).join("bootmachine.toml")).expect("it was written");
+        let text = text.replace(&program.path().display().to_string(), "[DIR]");
+        insta::assert_snapshot!(format!("init__local_{name}_toml"), text);
+        let check = program.run(&["check", "-c", &format!("{name}/bootmachine.toml")]);
+        assert_eq!(check.status, 0, "{check}");
+    }
+}
+
 #[test]
 fn nothing_is_overwritten() {
     for name in ["bootmachine.toml", "configuration"] {

@@ -282,7 +282,7 @@ fn entry(server: &Adopted, is_master: bool) -> String {
 }
 
 /// A plugin's settings, a line each: those that have to be written here are, all others are commented out.
-fn settings(manifest: &Manifest) -> String {
+pub(super) fn settings(manifest: &Manifest) -> String {
     let mut text = String::new();
     for setting in &manifest.settings {
         let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
@@ -329,6 +329,6 @@ fn one_line(text: &str) -> String {
     crate::ui::clean::line(text).into_owned()
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml_edit::Value::from(one_line(text)).to_string()
 }
