@@ -47,7 +47,7 @@ fmt-check:
 # The documents: samples of configuration, links, commands, and whether every key is explained
 [group('check')]
 docs-check:
-    cargo test -p bootmachine-tests --test docs
+    cargo test -p bootmachine-tests --test it docs::
 
 # What a developer runs
 [group('build')]
