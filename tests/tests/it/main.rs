@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 mod boot_failures;
+mod breakdowns;
 mod changes;
 mod docs;
 mod existing;
@@ -14,3 +15,4 @@ mod provision_failures;
 mod python;
 mod reach_failures;
 mod state_failures;
+mod strangers;

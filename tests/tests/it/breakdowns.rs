@@ -1,7 +1,5 @@
 //! A provider that breaks down while it makes servers: what was made all the same is taken over, and nothing is asked for without an end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
-
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;

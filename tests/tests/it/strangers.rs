@@ -1,7 +1,5 @@
 //! A plugin that does not come with bootmachine: its manifest opens nothing by itself, neither where it wants to look nor where it wants to send.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
-
 use std::sync::Arc;
 
 use bootmachine_fleet::Fleet;
