@@ -19,6 +19,8 @@ struct Stored {
     properties: BTreeMap<String, String>,
     #[serde(default)]
     created_at: Option<String>,
+    #[serde(default)]
+    architecture: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,19 +37,16 @@ pub fn stored(daemon: &Daemon) -> Result<Vec<Image>> {
         let created = image
             .created_at
             .filter(|date| !date.starts_with("0001-") && !date.starts_with("1970-"));
+        let description = image.properties.get("description").filter(|text| !text.is_empty());
         let named = |name: String| Image {
             id: image.fingerprint.clone(),
+            details: description.filter(|text| **text != name).cloned(),
             name,
             created: created.clone(),
+            architecture: image.architecture.clone(),
         };
         if image.aliases.is_empty() {
-            images.push(named(
-                image
-                    .properties
-                    .get("description")
-                    .cloned()
-                    .unwrap_or_else(|| image.fingerprint.clone()),
-            ));
+            images.push(named(description.unwrap_or(&image.fingerprint).clone()));
         } else {
             images.extend(image.aliases.iter().map(|alias| named(alias.name.clone())));
         }

@@ -68,8 +68,11 @@ impl Provider for Incus {
         actions::label(&self.daemon, id, labels)
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
-        images::stored(&self.daemon)
+    fn list_images(&mut self, search: Option<&str>) -> Result<Vec<Image>> {
+        Ok(images::stored(&self.daemon)?
+            .into_iter()
+            .filter(|image| image.matches(search))
+            .collect())
     }
 
     fn list_sizes(&mut self) -> Result<Vec<Size>> {

@@ -14,6 +14,9 @@ use crate::daemon::Daemon;
 pub struct Profile {
     /// Its name.
     pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
     /// Keys of the configuration.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
@@ -41,6 +44,7 @@ pub fn sizes(daemon: &Daemon) -> Result<Vec<Size>> {
                 .unwrap_or(0)
                 / (1024 * MIB),
             id: profile.name.clone(),
+            details: Some(profile.description).filter(|text| !text.is_empty()),
             name: profile.name,
         })
         .collect())

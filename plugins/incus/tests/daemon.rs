@@ -399,13 +399,13 @@ fn images_and_sizes_are_what_the_daemon_has() {
         (
             "GET http+unix://d/1.0/images?recursion=1",
             done(json!([
-                { "fingerprint": "aa", "aliases": [{ "name": "debian" }, { "name": "bookworm" }], "created_at": "2026-10-01T00:00:00Z" },
+                { "fingerprint": "aa", "architecture": "x86_64", "properties": { "description": "Debian 12" }, "aliases": [{ "name": "debian" }, { "name": "bookworm" }], "created_at": "2026-10-01T00:00:00Z" },
                 { "fingerprint": "bb", "aliases": [], "properties": { "description": "Arch" }, "created_at": "1970-01-01T00:00:00Z" },
             ])),
         ),
         (PROFILES, profiles()),
     ]);
-    let images = show(&plugin.list_images(), |images| format!("{images:#?}"));
+    let images = show(&plugin.list_images(None), |images| format!("{images:#?}"));
     let sizes = show(&plugin.list_sizes(), |sizes| format!("{sizes:#?}"));
     drop(service);
     insta::assert_snapshot!(format!("{images}\n{sizes}"));
@@ -493,7 +493,7 @@ fn a_project_is_named_in_every_request() {
         ),
     ]);
     assert_eq!(plugin.list_servers(&cluster()).map(|servers| servers.len()).ok(), Some(0));
-    let outcome = plugin.list_images();
+    let outcome = plugin.list_images(None);
     drop(service);
     insta::assert_snapshot!(show(&outcome, |_| "images".into()), @r"
     ErrorKind::PermissionDenied: User does not have permission (HTTP 403)
