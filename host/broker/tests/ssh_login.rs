@@ -3,7 +3,7 @@
 
 mod ssh_support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 
@@ -85,12 +85,43 @@ async fn a_wrong_passphrase_is_said_before_any_server_is_asked() {
     assert!(missing.contains("No such file"), "{missing}");
 }
 
-struct Agent(std::process::Child);
+/// A real ssh-agent.
+struct Agent {
+    child: std::process::Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    async fn start(dir: &Path) -> Self {
+        let socket = dir.join("agent");
+        let child = Process::new("ssh-agent")
+            .arg("-D")
+            .arg("-a")
+            .arg(&socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let agent = Self { child, socket };
+        wait_for("the agent's socket", || agent.socket.exists()).await;
+        agent
+    }
+
+    /// Runs `ssh-add` with these arguments.
+    fn add(&self, arguments: &[&str]) {
+        let output = Process::new("ssh-add")
+            .args(arguments)
+            .env("SSH_AUTH_SOCK", &self.socket)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -101,31 +132,13 @@ async fn the_agent_logs_in_also_with_rsa() {
     }
     let sshd = Sshd::start("").await;
     let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("agent");
-    let child = Process::new("ssh-agent")
-        .arg("-D")
-        .arg("-a")
-        .arg(&socket)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _agent = Agent(child);
-    wait_for("the agent's socket", || socket.exists()).await;
+    let agent = Agent::start(dir.path()).await;
     for (kind, bits) in [("ed25519", "256"), ("rsa", "2048")] {
         let path = dir.path().join(kind);
         keygen(&["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()]);
-        let add = |arguments: &[&str]| {
-            let output = Process::new("ssh-add")
-                .args(arguments)
-                .env("SSH_AUTH_SOCK", &socket)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        add(&["-D"]);
-        add(&[path.to_str().unwrap()]);
-        let identities = Identities::none().with_agent(&socket);
+        agent.add(&["-D"]);
+        agent.add(&[path.to_str().unwrap()]);
+        let identities = Identities::none().with_agent(&agent.socket);
         let error = sshd.login_with(identities.clone()).await.unwrap_err();
         assert!(matches!(error, SshError::Authentication { .. }), "{error}");
         assert!(
@@ -145,6 +158,51 @@ async fn the_agent_logs_in_also_with_rsa() {
         .unwrap_err()
         .to_string();
     assert!(gone.contains("the agent at"), "{gone}");
+}
+
+#[tokio::test]
+async fn keys_are_shown_in_the_order_of_ssh() {
+    if !can_run() {
+        return;
+    }
+    let sshd = Sshd::start("").await;
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::start(dir.path()).await;
+    let mut identities = Identities::none().with_agent(&agent.socket);
+    for name in ["other", "both", "file"] {
+        let path = dir.path().join(name);
+        keygen(&["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path.to_str().unwrap()]);
+        if name != "file" {
+            agent.add(&[path.to_str().unwrap()]);
+        }
+        if name != "other" {
+            identities = identities.with_file(&path, &NoPassphrase).await.unwrap();
+        }
+    }
+    let SshError::Authentication { tried, .. } = sshd.login_with(identities.clone()).await.unwrap_err() else {
+        panic!("none of them is known there");
+    };
+    let prints: Vec<String> = ["both", "other", "file"]
+        .iter()
+        .map(|name| {
+            let line = fs_err::read_to_string(dir.path().join(format!("{name}.pub"))).unwrap();
+            fingerprint(&bootmachine_broker::ssh::keys::parse_public(&line).unwrap())
+        })
+        .collect();
+    let expected = format!(
+        "tried agent both {}, agent other {}, {} {}",
+        prints[0],
+        prints[1],
+        dir.path().join("file").display(),
+        prints[2]
+    );
+    assert_eq!(tried, expected);
+
+    // An agent that is not there any more is named, and the files log in all the same.
+    drop(agent);
+    let line = fs_err::read_to_string(dir.path().join("file.pub")).unwrap();
+    sshd.authorize(&bootmachine_broker::ssh::keys::parse_public(&line).unwrap());
+    sshd.login_with(identities).await.unwrap();
 }
 
 #[tokio::test]

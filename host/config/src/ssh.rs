@@ -33,7 +33,8 @@ pub struct Ssh {
     pub first_login: Located<String>,
     /// Where the password is to be had that sudo asks `first-login` for. Without it, sudo must not ask.
     pub sudo_password: Option<Located<SecretSource>>,
-    /// The private key to log in with. Default: what the agent offers, then `~/.ssh/id_ed25519`, `~/.ssh/id_ecdsa`, `~/.ssh/id_rsa`.
+    /// The private key to log in with. Default: as ssh(1), what the agent offers, then those of `~/.ssh/id_ed25519`, `~/.ssh/id_ecdsa` and
+    /// `~/.ssh/id_rsa` that need no passphrase. With this, the agent is not asked.
     #[schemars(with = "Option<String>")]
     pub identity: Option<Located<PathBuf>>,
     /// Where the passphrase of `identity` is to be had. Without it, it is asked for on the terminal.

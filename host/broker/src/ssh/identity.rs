@@ -1,4 +1,5 @@
-//! Who logs in: key files, keys in memory and the agent, tried in that order, each once.
+//! Who logs in. The order is that of ssh(1): keys of the agent that are also in the files, the agent's others, then the files' that the agent
+//! does not hold. Each is shown once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,20 +168,6 @@ impl Identities {
         let mut accepted: Vec<String> = Vec::new();
         // Waits up to a second for the server's word, so it is asked once and only where an RSA key is at hand.
         let mut rsa_hash: Option<HashAlg> = None;
-        for identity in &self.keys {
-            let public = identity.key.public_key();
-            if shown.iter().any(|key| key.key_data() == public.key_data()) {
-                continue;
-            }
-            shown.push(public.clone());
-            tried.push(format!("{} {}", identity.source, keys::fingerprint(public)));
-            let hash = hash_for(link, public, &mut rsa_hash).await?;
-            let key = PrivateKeyWithHashAlg::new(identity.key.clone(), hash);
-            let result = link.handle.authenticate_publickey(user, key).await.map_err(|_| link.lost())?;
-            if settled(link, &result, &mut accepted, user, &tried)? {
-                return Ok(());
-            }
-        }
         if let Some(socket) = &self.agent {
             match self
                 .log_in_with_agent(link, user, socket, &mut shown, &mut tried, &mut accepted, &mut rsa_hash)
@@ -189,6 +176,21 @@ impl Identities {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(reason) => tried.push(format!("the agent at {} ({reason})", socket.display())),
+            }
+        }
+        for identity in &self.keys {
+            let public = identity.key.public_key();
+            if shown.iter().any(|key| key.key_data() == public.key_data()) {
+                continue;
+            }
+            shown.push(public.clone());
+            tried.push(format!("{} {}", identity.source, keys::fingerprint(public)));
+            tracing::debug!(key = keys::fingerprint(public), "showing {} to {}", identity.source, link.label);
+            let hash = hash_for(link, public, &mut rsa_hash).await?;
+            let key = PrivateKeyWithHashAlg::new(identity.key.clone(), hash);
+            let result = link.handle.authenticate_publickey(user, key).await.map_err(|_| link.lost())?;
+            if settled(link, &result, &mut accepted, user, &tried)? {
+                return Ok(());
             }
         }
         Err(refused(link, user, &tried, &accepted))
@@ -209,10 +211,16 @@ impl Identities {
             Ok(agent) => agent,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let identities = match agent.request_identities().await {
+        let mut identities = match agent.request_identities().await {
             Ok(identities) => identities,
             Err(error) => return Ok(Err(error.to_string())),
         };
+        // A server ends the connection after a few: those that the operator's files name are the likeliest. The sort keeps the agent's order.
+        identities.sort_by_key(|identity| {
+            let public = identity.public_key();
+            let named = |own: &Identity| own.key.public_key().key_data() == public.key_data();
+            self.keys.iter().position(named).unwrap_or(self.keys.len())
+        });
         for identity in identities {
             // A certificate is of use only with an authority on the machine, which bootmachine does not set up.
             let AgentIdentity::PublicKey { key, comment } = identity else {
@@ -223,6 +231,7 @@ impl Identities {
             }
             shown.push(key.clone());
             tried.push(format!("agent {comment} {}", keys::fingerprint(&key)));
+            tracing::debug!(key = keys::fingerprint(&key), "showing the agent's {comment} to {}", link.label);
             let hash = hash_for(link, &key, rsa_hash).await?;
             match link.handle.authenticate_publickey_with(user, key, hash, &mut agent).await {
                 Ok(result) => {

@@ -133,7 +133,7 @@ tool = {tool}
 [ssh]
 # port = 55022
 # first-login = "root"
-# The private key. By default: what the agent offers, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
+# The private key. By default, as ssh does: what the agent offers, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa.
 # identity = "~/.ssh/id_ed25519"
 # A host that servers are reached through.
 # jump = "user@bastion.example.org:22"
