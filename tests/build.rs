@@ -23,7 +23,8 @@ fn main() {
 
     require_target();
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let mut built = build(&guests, TARGET, &names(&["clumsy", "greedy", "hog", "sockets", "spy", "thief"]));
+    let attackers = names(&["clumsy", "early", "forger", "greedy", "hog", "sockets", "spy", "thief"]);
+    let mut built = build(&guests, TARGET, &attackers);
     if has_target(WASI) {
         built.extend(build(&guests, WASI, &names(&["plain"])));
     }

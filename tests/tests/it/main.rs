@@ -4,6 +4,7 @@
 mod boot_failures;
 mod breakdowns;
 mod changes;
+mod describe;
 mod docs;
 mod existing;
 mod life;
