@@ -81,8 +81,18 @@ impl Audit {
         })
     }
 
-    /// Writes one line. A full disk is reported once to the log and does not stop the run.
+    /// Writes one line, and tells the log. A full disk is reported once to the log and does not stop the run.
     pub fn write(&self, entry: &Entry<'_>) {
+        // What is fit for the audit log is fit for whoever looks on.
+        tracing::debug!(
+            plugin = entry.actor.plugin,
+            ms = u64::try_from(entry.duration.as_millis()).unwrap_or(u64::MAX),
+            "{} {}: {}: {}",
+            entry.broker,
+            entry.target,
+            entry.act,
+            entry.result
+        );
         let Some(file) = &self.file else { return };
         let line = Line {
             time: jiff::Timestamp::now(),

@@ -55,6 +55,14 @@ impl Context {
             empty if empty.as_os_str().is_empty() => PathBuf::from("."),
             directory => directory.to_owned(),
         };
+        tracing::debug!(
+            servers = loaded.config.servers.len(),
+            providers = loaded.config.providers.len(),
+            users = loaded.config.users.len(),
+            warnings = loaded.warnings.len(),
+            "read {}",
+            path.display()
+        );
         Ok(Self {
             ui: Arc::clone(ui),
             config: Arc::new(loaded.config),

@@ -137,6 +137,23 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Tells the log, for those who debug: what is shown on a terminal is gone a moment later.
+    pub(crate) fn trace(&self) {
+        match self {
+            Self::StageStarted { server, stage } => tracing::debug!("{server}: {stage} begins"),
+            Self::StageFinished { server, stage, summary } => tracing::debug!("{server}: {stage} is passed: {summary}"),
+            Self::Done { server } => tracing::debug!("{server}: done"),
+            Self::Failed { server, stage, problem } => tracing::debug!("{server}: {stage} failed: {}", problem.message),
+            Self::Step { server, text } => tracing::trace!("{server}: {text}"),
+            Self::Provider { provider, text } => tracing::trace!("{provider}: {text}"),
+            Self::Warning { message, .. } => tracing::debug!("{message}"),
+            // Told where it happens.
+            Self::Retry { .. } | Self::Log { .. } => {}
+        }
+    }
+}
+
 /// Where events go.
 pub trait Reporter: Send + Sync {
     /// Takes one. Must not block.

@@ -307,6 +307,7 @@ impl Fleet {
     }
 
     pub(crate) fn report(&self, event: Event) {
+        event.trace();
         self.reporter.report(event);
     }
 

@@ -151,6 +151,16 @@ impl Fleet {
             let visit = found.and_then(|_| visits.next());
             plan.servers.push(self.planned(server, found, visit, &plan.conflicts));
         }
+        for server in &plan.servers {
+            tracing::debug!(
+                provider = server.provider,
+                address = server.address.as_deref().unwrap_or("-"),
+                from = server.from.map_or("-", Stage::as_str),
+                "{}: {}",
+                server.name,
+                server.reason
+            );
+        }
         Ok(plan)
     }
 

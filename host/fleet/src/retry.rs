@@ -37,6 +37,11 @@ pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
             )));
         };
         let delay = problem.retry_after().unwrap_or(Duration::ZERO).max(delay);
+        tracing::debug!(
+            "{subject}: try {tries} failed, the next in {:.1} s: {}",
+            delay.as_secs_f64(),
+            problem.message
+        );
         reporter.report(Event::Retry {
             subject: subject.to_owned(),
             reason: problem.message.clone(),

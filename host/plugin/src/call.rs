@@ -137,6 +137,19 @@ pub(crate) fn end<T>(
     limit: Duration,
     outcome: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
 ) -> Result<T, PluginError> {
+    let context = store.data();
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(
+        plugin = context.who.name,
+        cpu_ms = milliseconds(context.meter.computed()),
+        ms = milliseconds(context.meter.began.elapsed()),
+        "`{operation}` {}",
+        match &outcome {
+            Ok(Ok(_)) => "returned",
+            Ok(Err(_)) => "broke down",
+            Err(_) => "took too long",
+        }
+    );
     match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(trapped(store.data(), operation, &error)),

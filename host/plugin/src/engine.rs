@@ -47,6 +47,8 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
+    /// Where compiled code is kept, for those who want to know whether it was found there.
+    pub(crate) cache: Option<Cache>,
     /// What calls may use unless they are given other limits.
     pub limits: Arc<Limits>,
 }
@@ -65,16 +67,19 @@ impl Engine {
             // Sync contract, async host: this machinery would be paid for and not used.
             .concurrency_support(false)
             .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+        let mut kept = None;
         if let Some(directory) = cache {
             private_directory(&directory)?;
             let mut cache = CacheConfig::new();
             cache.with_directory(directory);
-            config.cache(Some(Cache::new(cache)?));
+            kept = Some(Cache::new(cache)?);
+            config.cache(kept.clone());
         }
         let inner = wasmtime::Engine::new(&config)?;
         tick(&inner);
         Ok(Self {
             inner,
+            cache: kept,
             limits: Arc::new(limits),
         })
     }

@@ -1,6 +1,7 @@
 //! From bytes to a plugin: inspected, compiled, linked, and asked what it is.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sha2::Digest as _;
 use wasmtime::component::Component;
@@ -52,6 +53,8 @@ impl Plugin {
             hint,
         };
         let inspection = inspect(bytes).map_err(|refusal| unloadable(refusal.reason, refusal.hint))?;
+        let begun = Instant::now();
+        let misses = engine.cache.as_ref().map(wasmtime::Cache::cache_misses);
         // On a thread of its own: what is not compiled yet takes seconds, and whoever waits for it has something to show meanwhile.
         let (compiler, source) = (engine.inner.clone(), bytes.to_vec());
         let compiling = tokio::task::spawn_blocking(move || Component::new(&compiler, source));
@@ -62,6 +65,9 @@ impl Plugin {
                 Some("was the file changed on its way?".into()),
             )
         })?;
+        let compile_time = begun.elapsed();
+        // Where two are compiled at once, one may be taken for the other.
+        let cached = misses.is_some_and(|misses| engine.cache.as_ref().is_some_and(|cache| cache.cache_misses() == misses));
         let linked = link(engine, &component, &inspection).map_err(|error| {
             unloadable(
                 format!("it does not fit the contract: {error:#}"),
@@ -76,12 +82,24 @@ impl Plugin {
         manifest
             .check(inspection.kind)
             .map_err(|reason| unloadable(reason, Some("its author mends the manifest".into())))?;
+        let digest = hex::encode(sha2::Sha256::digest(bytes));
+        tracing::debug!(
+            plugin = label,
+            version = manifest.version,
+            kind = %inspection.kind,
+            bytes = bytes.len(),
+            digest = &digest[..12],
+            compile_ms = u64::try_from(compile_time.as_millis()).unwrap_or(u64::MAX),
+            ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "loaded, {}",
+            if cached { "compiled before" } else { "compiled now" }
+        );
         Ok(Self(Arc::new(Loaded {
             engine: engine.clone(),
             linked,
             manifest,
             inspection,
-            digest: hex::encode(sha2::Sha256::digest(bytes)),
+            digest,
             size: bytes.len(),
         })))
     }

@@ -120,6 +120,12 @@ impl Inner {
             .with_max_times(options.retries)
             .with_jitter()
             .build();
+        tracing::trace!(
+            origin = %prepared.origin,
+            idempotent = prepared.idempotent,
+            timeout = ?prepared.timeout,
+            "`{act}` wants a slot"
+        );
         let mut slot = limiter.enter().await;
         let deadline = Instant::now() + options.total;
         let mut tries = 0;
@@ -147,11 +153,24 @@ impl Inner {
                 Err(failure) => (failure.transient, None),
             };
             let status = outcome.as_ref().ok().map(|(response, _)| response.status);
+            if let Ok((response, _)) = &outcome {
+                let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+                tracing::trace!(
+                    origin = %prepared.origin,
+                    status = response.status,
+                    bytes = response.body.len(),
+                    headers = names.join(" "),
+                    "`{act}` is answered"
+                );
+            }
             match status {
                 Some(429) => slot.was_too_much(asked.map(|asked| asked.min(LONGEST_SILENCE))),
                 Some(503) => slot.was_too_much(None),
                 Some(_) => slot.went_well(),
                 None => {}
+            }
+            if matches!(status, Some(429 | 503)) {
+                tracing::debug!(origin = %prepared.origin, at_a_time = limiter.limit(), "the service asks for fewer requests");
             }
             let delay = if transient && prepared.idempotent { delays.next() } else { None };
             let wait = delay.map(|delay| asked.map_or(delay, |asked| asked.max(delay)));
@@ -165,7 +184,9 @@ impl Inner {
                     Err(failure) => Err(failure.into_error(act, prepared.idempotent, tries)),
                 };
             };
-            self.tell(&why(&prepared.origin.to_string(), &outcome, wait));
+            let why = why(&prepared.origin.to_string(), &outcome, wait);
+            tracing::debug!(tries, "`{act}`: {}", self.policy.secrets.scrub_text(&why));
+            self.tell(&why);
             drop(outcome);
             // Others may go on while this one waits.
             drop(slot);

@@ -178,6 +178,7 @@ impl Shared {
             log_in(&mut link, &target.user, &self.options.identities, self.timing()).await?;
             Ok(Arc::new(link))
         };
+        tracing::debug!("connecting to the jump host {label}");
         let link = connecting.await.map_err(|error| SshError::Jump(Box::new(error)))?;
         *slot = Some(link.clone());
         Ok(link)

@@ -183,6 +183,7 @@ impl client::Handler for Handler {
             DisconnectReason::Error(russh::Error::Disconnect | russh::Error::HUP) => "the other side closed it".to_owned(),
             DisconnectReason::Error(error) => error.to_string(),
         };
+        tracing::debug!("a connection ended: {text}");
         lock(&self.seen).end.get_or_insert(text);
         Ok(())
     }
@@ -258,6 +259,7 @@ pub(crate) async fn establish<D: Dial>(dial: &D, target: &Target, timing: Timing
     let label = target.label();
     let mut shown: Option<PublicKey> = None;
     for algorithms in target.host_key.attempts() {
+        tracing::trace!(algorithms = ?algorithms.iter().map(Algorithm::as_str).collect::<Vec<_>>(), "dialling {label}");
         let stream = dial.dial().await?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (sender, refusals) = mpsc::unbounded_channel();
@@ -271,6 +273,9 @@ pub(crate) async fn establish<D: Dial>(dial: &D, target: &Target, timing: Timing
         let result = tokio::time::timeout(timing.connect, connecting).await;
         let error = match result {
             Ok(Ok(handle)) => {
+                if let Some(key) = &lock(&seen).host_key {
+                    tracing::debug!(host_key = keys::fingerprint(key), "{label} is who it should be");
+                }
                 return Ok(Link {
                     handle,
                     seen,

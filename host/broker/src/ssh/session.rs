@@ -205,8 +205,17 @@ impl Session {
             user,
             sudo_password: sudo_password.as_ref(),
         };
+        tracing::trace!(steps = works.len(), "a trip to {}", self.inner.target.label());
         let result = trip::execute(&link, who, &works, payload, self.inner.shared.options.step_grace, sinks).await;
-        self.record(&works, &result, started.elapsed());
+        let elapsed = started.elapsed();
+        tracing::debug!(
+            steps = works.len(),
+            done = result.as_ref().map_or(0, Vec::len),
+            ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "a trip to {} and back",
+            self.inner.target.label()
+        );
+        self.record(&works, &result, elapsed);
         result
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,7 @@ pub fn start(ui: &Arc<Ui>) {
         None => EnvFilter::new(default),
     };
     let format = Lines {
+        begun: Instant::now(),
         color: ui.color_err,
         verbose: ui.verbose > 0 || chosen.is_some(),
     };
@@ -44,8 +46,9 @@ pub fn start(ui: &Arc<Ui>) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// `warning: message field=value`, and who says so where that was asked for.
+/// `warning: message field=value`, and when (in seconds since the start) and who says so where that was asked for.
 struct Lines {
+    begun: Instant,
     color: bool,
     verbose: bool,
 }
@@ -68,7 +71,12 @@ where
         context.format_fields(Writer::new(&mut fields), event)?;
         write!(writer, "{} ", paint(self.color, style, word))?;
         if self.verbose {
-            write!(writer, "{} ", paint(self.color, DIM, &format!("{}:", metadata.target())))?;
+            let seconds = self.begun.elapsed().as_secs_f64();
+            write!(
+                writer,
+                "{} ",
+                paint(self.color, DIM, &format!("{seconds:.3} {}:", metadata.target()))
+            )?;
         }
         writer.write_str(&clean::line(&fields))
     }

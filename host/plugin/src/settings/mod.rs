@@ -148,11 +148,15 @@ pub async fn resolve(
     let mut resolved = Vec::new();
     for (setting, outcome) in outcomes {
         match outcome {
-            Ok(Some((value, from))) => resolved.push(Resolved {
-                setting: setting.clone(),
-                value,
-                from,
-            }),
+            Ok(Some((value, from))) => {
+                let secret = if setting.secret { "the secret " } else { "" };
+                tracing::debug!(plugin = manifest.name, "{secret}`{}` is from {from}", setting.name);
+                resolved.push(Resolved {
+                    setting: setting.clone(),
+                    value,
+                    from,
+                });
+            }
             Ok(None) if setting.required => errors.push(missing(setting, &absent, manifest, table, look_up)),
             Ok(None) => {}
             Err(error) => errors.push(error),

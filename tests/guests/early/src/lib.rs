@@ -71,7 +71,7 @@ impl Provider for Early {
         Err(Error::unsupported("it labels nothing"))
     }
 
-    fn list_images(&mut self) -> Result<Vec<Image>> {
+    fn list_images(&mut self, _: Option<&str>) -> Result<Vec<Image>> {
         Err(Error::unsupported("it has no images"))
     }
 
