@@ -109,10 +109,29 @@ struct Run {
     absent_users: Vec<String>,
     /// The members that there will be, once each has an address or has failed to get one.
     expected: usize,
+    /// Whether a machine of this run was not through its first boot: a fresh one gets its addresses one after the other.
+    fresh: bool,
+    /// The members as they are once all are there, read once for the run.
+    settled: tokio::sync::OnceCell<BTreeMap<String, Member>>,
     places: Semaphore,
 }
 
 impl Fleet {
+    /// The members as their providers know them now. A provider that can not be asked leaves what is known already.
+    async fn members_now(&self) -> BTreeMap<String, Member> {
+        let mut members = BTreeMap::new();
+        for provider in self.providers.keys() {
+            match self.list(provider).await {
+                Ok(found) => members.extend(found.into_iter().map(|found| {
+                    let member = self.member(&found.name, Some(&found.server));
+                    (found.name, member)
+                })),
+                Err(problem) => tracing::warn!(%provider, "the addresses of its servers can not be read again: {}", problem.message),
+            }
+        }
+        members
+    }
+
     /// Takes the cluster's lock and opens its journal.
     pub(crate) fn open_journal(&self) -> Result<Journal, Problem> {
         Journal::open(&self.state_directory).map_err(|error| match error {
@@ -154,6 +173,11 @@ impl Fleet {
             master,
             absent_users,
             expected: plan.servers.len(),
+            fresh: plan
+                .servers
+                .iter()
+                .any(|server| server.from.is_some_and(|from| from <= Stage::Reach)),
+            settled: tokio::sync::OnceCell::new(),
             places: Semaphore::new(self.config.limits.parallel as usize),
         });
 
@@ -587,8 +611,19 @@ impl Life<'_> {
         let mut members = self.run.members.subscribe();
         // The sender lives in `run`, as long as we do.
         let known = members.wait_for(|members| members.len() >= self.run.expected).await;
-        let known = known.map(|known| known.clone()).unwrap_or_default();
+        let mut known = known.map(|known| known.clone()).unwrap_or_default();
         let fleet = &self.run.fleet;
+        if self.run.fresh {
+            // The first address is enough to log in by; firewalls have to know all of them.
+            let settled = self.run.settled.get_or_init(|| fleet.members_now()).await;
+            for (name, member) in settled {
+                if let Some(Some(known)) = known.get_mut(name) {
+                    // One that is rebooting just now has fewer: what was seen stays.
+                    join(&mut known.private_addresses, &member.private_addresses);
+                    join(&mut known.public_addresses, &member.public_addresses);
+                }
+            }
+        }
         fleet
             .config
             .servers
@@ -637,15 +672,30 @@ impl Life<'_> {
 }
 
 /// Tells whether names or addresses of the members changed.
+/// Adds what is not there yet.
+fn join(known: &mut Vec<String>, more: &[String]) {
+    for address in more {
+        if !known.contains(address) {
+            known.push(address.clone());
+        }
+    }
+}
+
 fn hash(members: &[Member]) -> String {
     let mut lines: Vec<String> = members
         .iter()
         .map(|member| {
+            // In whatever order the provider lists them.
+            let sorted = |addresses: &[String]| {
+                let mut addresses = addresses.to_vec();
+                addresses.sort_unstable();
+                addresses.join(",")
+            };
             format!(
                 "{} {} {}",
                 member.name,
-                member.private_addresses.join(","),
-                member.public_addresses.join(",")
+                sorted(&member.private_addresses),
+                sorted(&member.public_addresses)
             )
         })
         .collect();

@@ -15,7 +15,7 @@ machine_boot() {
     # As bootmachine's own user-data: the host key is ours, so that the first connection is checked.
     data=$(jq -n --arg name "$name" --rawfile private "$folder/host" --rawfile public "$folder/host.pub" --rawfile key "$LAB/tls/id_ed25519.pub" '
         ($key | rtrimstr("\n")) as $key |
-        {hostname: $name, preserve_hostname: false, disable_root: false, ssh_deletekeys: true, ssh_genkeytypes: [], ssh_pwauth: false,
+        {hostname: $name, preserve_hostname: false, disable_root: false, ssh_deletekeys: true, ssh_pwauth: false,
          ssh_keys: {ed25519_private: $private, ed25519_public: $public},
          users: ["default", {name: "root", ssh_authorized_keys: [$key]}], ssh_authorized_keys: [$key]}')
     began=$(now)

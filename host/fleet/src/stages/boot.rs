@@ -21,6 +21,9 @@ use crate::userdata::user_data;
 /// What the contract promises providers (`wit/provider.wit`): clouds take as much and not more.
 const LONGEST_USER_DATA: usize = 16 * 1024;
 
+/// How many further looks a server is given that runs with IPv6 addresses alone.
+const LOOKS_FOR_IPV4: u32 = 3;
+
 /// A server that is to be made, or that is being made already.
 pub(crate) struct Order {
     pub(crate) name: String,
@@ -44,6 +47,8 @@ struct Pending {
     next_key: Option<KeyPair>,
     since: Instant,
     shown: String,
+    /// How often it was seen running with IPv6 addresses alone.
+    looks: u32,
     ready: oneshot::Sender<Result<Booted, Problem>>,
 }
 
@@ -128,6 +133,7 @@ impl Fleet {
                     next_key: None,
                     since: Instant::now(),
                     shown: String::new(),
+                    looks: 0,
                     ready: order.ready,
                 }),
                 None => new.push(order),
@@ -212,6 +218,7 @@ impl Fleet {
                             next_key,
                             since: Instant::now(),
                             shown: String::new(),
+                            looks: 0,
                             ready: order.ready,
                         });
                     }
@@ -367,7 +374,15 @@ impl Fleet {
         };
         let server = &found.server;
         match server.state {
-            ServerState::Running if Self::address_of(server).is_some() => return Some(Ok(server.clone())),
+            ServerState::Running if Self::address_of(server).is_some() => {
+                // By router advertisement an address comes at once, by DHCP a moment later; whoever meets the server by the one must be
+                // known to it by the same.
+                let v6_only = server.addresses.iter().all(|address| address.ip.contains(':'));
+                if !v6_only || waiting.looks >= LOOKS_FOR_IPV4 {
+                    return Some(Ok(server.clone()));
+                }
+                waiting.looks += 1;
+            }
             ServerState::Failed => return Some(Err(Problem::failed(server.detail.clone()).with_hint(again))),
             _ => {}
         }
