@@ -497,6 +497,9 @@ impl Life<'_> {
                 (Some(_), false) => vec![self.master(true).await?, machine.clone()],
             };
             let _place = self.run.places.acquire().await;
+            if !begins_at(Stage::Bootstrap) {
+                self.bounded(fleet.mend_packages(&self.name, &login, &release)).await?;
+            }
             let (secured, summary) = self
                 .bounded(fleet.provision(&self.name, &server, &login, machines, &cluster))
                 .await?;

@@ -62,6 +62,21 @@ impl Fleet {
         }))
     }
 
+    /// Ends what an earlier run may have left half-installed when it was cut off: the CM tool would be refused by the package manager.
+    pub(crate) async fn mend_packages(&self, name: &str, login: &Login, release: &Release) -> Result<(), Problem> {
+        let config = self
+            .config
+            .server(name)
+            .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
+        let distro = &self.distros[&config.distro.value];
+        let session = login.for_plugin(distro.plugin().actor());
+        transient(self.reporter.as_ref(), name, &self.timing, || async {
+            Ok(distro.install_packages(&session, self.listener(name), release, &[]).await?)
+        })
+        .await
+        .map(drop)
+    }
+
     /// Package index, upgrade, essentials, and a reboot where that asks for one.
     pub(crate) async fn bootstrap(&self, name: &str, login: &Login, release: &Release) -> Result<String, Problem> {
         let config = self
