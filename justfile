@@ -21,6 +21,12 @@ test *ARGS:
 lab:
     tests/lab/run
 
+# bootmachine itself on four machines of the lab: up, verify, broken, mended, rebooted, destroyed
+[group('check')]
+lab-cluster:
+    cargo build
+    trap 'tests/lab/lab down' EXIT; tests/lab/lab up; tests/lab/cluster target/debug/bootmachine
+
 # The plugins' own tests alone, natively
 [group('check')]
 test-plugins *ARGS:
