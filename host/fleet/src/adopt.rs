@@ -11,7 +11,7 @@ use crate::login::{Door, Login};
 use crate::marker::{DIRECTORY, Marker};
 use crate::problem::Problem;
 use crate::survey::Found;
-use crate::verify::inside::with_password;
+use crate::verify::accounts::with_password;
 
 /// A server that was adopted, or is to be, and whose host key nobody has vouched for.
 #[derive(Clone, Debug)]

@@ -72,7 +72,7 @@ wrong_with() {
         grep -qx "$line" "$found.sshd" || echo "sshd -T has no line: $line"
     done
     [[ $(grep -c '^port ' "$found.sshd") == 1 ]] || echo "sshd listens on more than one port"
-    [[ $(grep -c '^allowusers ' "$found.sshd") == "${#users[@]}" ]] || echo "sshd lets in more people: $(grep '^allowusers ' "$found.sshd")"
+    [[ $(grep -c '^allowusers ' "$found.sshd") == "${#users[@]}" ]] || echo "sshd lets in other people: $(grep '^allowusers ' "$found.sshd" | cut -d ' ' -f 2 | tr '\n' ' ')"
     enter "$server" 55022 "$user" sudo nft -j list ruleset >"$found.nft" || echo "nft does not tell its rules"
     jq -e '[.nftables[].chain? | select(.hook == "input" and .policy == "drop" and .family == "inet")] | length > 0' "$found.nft" >/dev/null ||
         echo "no chain of nftables drops what comes in"

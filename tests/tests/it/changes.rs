@@ -68,7 +68,7 @@ async fn a_kernel_setting_that_was_changed_is_found_and_mended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sshd_that_was_opened_is_found_and_mended() {
-    let change = "sed -i 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/sshd_config.d/01-bootmachine.conf && systemctl restart ssh";
+    let change = "sed -i 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/bootmachine.conf && systemctl restart ssh";
     let (found, up) = drifts(change).await;
     insta::assert_snapshot!(found, @r#"
     shasta: not secure
@@ -95,6 +95,92 @@ async fn a_key_that_was_added_is_found_and_mended() {
     created: 0
     warning: `shasta` is not as it was: keys of `sam`
     "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drop_in_that_sshd_reads_before_ours_is_found_and_mended() {
+    let change = "printf 'PermitRootLogin yes\\nPort 2222\\nallowusers eve\\n' > /etc/ssh/sshd_config.d/00-evil.conf && \
+        sed -i '1iInclude /etc/ssh/sshd_config.d/00-evil.conf' /etc/ssh/sshd_config && systemctl restart ssh";
+    let (found, up) = drifts(change).await;
+    insta::assert_snapshot!(found, @r#"
+    shasta: not secure
+      sshd: Port: 2222 55022 2222, not 55022
+      sshd: PermitRootLogin: yes, not no
+      sshd: AllowUsers: eve eve sam, not sam
+    "#);
+    insta::assert_snapshot!(up, @r#"
+    shasta: done
+    created: 0
+    warning: `shasta` is not as it was: sshd: Port, sshd: PermitRootLogin, sshd: AllowUsers
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_sshd_that_an_earlier_configuration_wrote_give_way_to_ours() {
+    let world = World::start().await;
+    let operator = done(&world, None, &[SHASTA]).await;
+    let machine = world.machine("shasta");
+    let (drop_in, main) = ("/etc/ssh/sshd_config.d/01-bootmachine.conf", "/etc/ssh/sshd_config");
+    // As it was: among the drop-ins. With something else to mend, so that the configuration is applied again.
+    let script =
+        format!("mv /etc/ssh/bootmachine.conf {drop_in} && sed -i 1d {main} && systemctl restart ssh && sysctl -w net.ipv4.ip_forward=1");
+    let (status, out, err) = machine.script(&script);
+    assert_eq!(status, 0, "{out}{err}");
+    operator.assert_mended(&world, &["shasta"]).await;
+    let include = "Include /etc/ssh/bootmachine.conf\n";
+    assert_eq!(machine.script(&format!("head -n 1 {main}; ls {drop_in}")).1, include);
+    // A second time, and not in the first place.
+    let script = format!("sed -i '1iInclude /etc/ssh/sshd_config.d/*.conf' {main} && sysctl -w net.ipv4.ip_forward=1");
+    assert_eq!(machine.script(&script).0, 0);
+    operator.assert_mended(&world, &["shasta"]).await;
+    assert_eq!(
+        machine
+            .script(&format!("head -n 1 {main}; grep -c ^Include.*bootmachine.conf {main}"))
+            .1,
+        format!("{include}1\n")
+    );
+    assert_eq!(machine.script("sshd -T | grep ^port").1, "port 55022\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_of_strangers_are_found_and_locked() {
+    let world = World::start().await;
+    let operator = done(&world, None, &[SHASTA]).await;
+    let machine = world.machine("shasta");
+    let hash = "$6$salt$hash";
+    let script = format!(
+        "useradd -m mallory && usermod -p '{hash}' mallory && useradd eve && passwd -d eve && useradd -o -u 0 toor && useradd deploy && getent shadow deploy daemon"
+    );
+    let (status, out, err) = machine.script(&script);
+    assert_eq!(status, 0, "{out}{err}");
+    let untouched = out;
+    insta::assert_snapshot!(operator.verify(&world).await, @r#"
+    shasta: not secure
+      accounts with a password: eve mallory, not none
+      accounts that are root: root toor, not root
+    "#);
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: done
+    created: 0
+    "#);
+    assert_eq!(operator.verify(&world).await, "shasta: secure");
+    // Nothing is taken away: whoever judges that somebody may stay unlocks it.
+    let passwords = machine
+        .script("getent shadow mallory eve toor | cut -d : -f 1,2,8; ls -d /home/mallory")
+        .1;
+    insta::assert_snapshot!(passwords, @r#"
+    mallory:!$6$salt$hash:
+    eve:!:
+    toor:!:1
+    /home/mallory
+    "#);
+    assert_eq!(
+        machine.script("getent shadow deploy daemon").1,
+        untouched,
+        "those without a password"
+    );
+    let again = operator.fleet(&world).await.unwrap().up().await.unwrap();
+    assert!(again.nothing_to_do(), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,11 @@ async fn it_is_adopted_secured_forgotten_and_adopted_again() {
         "its host key is its own"
     );
 
+    assert!(
+        !world.machine("rainier").script("getent shadow root").1.starts_with("root:!"),
+        "its owner's password is theirs"
+    );
+
     // Anybody else's password is new.
     let password = |hash: &str| {
         let script = format!("sed -i 's/^debian:[^:]*:/debian:{hash}:/' /etc/shadow");
@@ -94,7 +99,19 @@ async fn it_is_adopted_secured_forgotten_and_adopted_again() {
     rainier: not secure
       accounts with a password: debian, not none but root, as before
     ");
-    password("!");
+    operator.events.forget();
+    insta::assert_snapshot!(operator.up(&world).await, @r"
+    rainier: done
+    created: 0
+    ");
+    insta::assert_snapshot!(operator.told(&world), @"warning: `rainier` is not as it was: accounts with a password");
+    insta::assert_snapshot!(operator.verify(&world).await, @"rainier: secure");
+    operator.events.forget();
+    let accounts = world.machine("rainier").script("getent shadow root debian | cut -d : -f 1,2").1;
+    insta::assert_snapshot!(accounts, @r#"
+    root:$6$salt$hash
+    debian:!$6$salt$hash
+    "#);
 
     let fleet = operator.fleet(&world).await.unwrap();
     let found = fleet.to_destroy(&["rainier".to_owned()]).await.unwrap();
@@ -286,7 +303,7 @@ async fn nobody_is_locked_out_of_it() {
     let world = World::start().await;
     let operator = machine(&world, "", known).await;
     let users = "AllowUsers{% for user in pillar['bootmachine']['users'] %} {{ user['name'] }}{% endfor %}";
-    operator.edit("states/sshd/01-bootmachine.conf.jinja", users, "AllowUsers somebody-else");
+    operator.edit("states/sshd/bootmachine.conf.jinja", users, "AllowUsers somebody-else");
     insta::assert_snapshot!(operator.up(&world).await, @r"
     rainier: failed at provision
       no new login worked, so the SSH and firewall settings were put back: the configuration was applied, but `sam` can not log in on port 55022: rainier (ADDRESS:55022) let nobody in as `sam`: tried DIRECTORY/id_ed25519 SHA256:#1; the server accepts publickey

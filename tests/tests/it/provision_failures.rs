@@ -191,7 +191,7 @@ async fn an_sshd_that_lets_nobody_in_is_put_back() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     let users = "AllowUsers{% for user in pillar['bootmachine']['users'] %} {{ user['name'] }}{% endfor %}";
-    operator.edit("states/sshd/01-bootmachine.conf.jinja", users, "AllowUsers somebody-else");
+    operator.edit("states/sshd/bootmachine.conf.jinja", users, "AllowUsers somebody-else");
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     shasta: failed at provision
       no new login worked, so the SSH and firewall settings were put back: the configuration was applied, but `sam` can not log in on port 55022: shasta (ADDRESS:55022) let nobody in as `sam`: tried DIRECTORY/id_ed25519 SHA256:#1; the server accepts publickey
@@ -227,7 +227,7 @@ async fn an_sshd_that_is_broken_later_is_put_back_to_what_worked() {
     let operator = one_server(&world).await;
     operator.assert_mended(&world, &["shasta"]).await;
     let users = "AllowUsers{% for user in pillar['bootmachine']['users'] %} {{ user['name'] }}{% endfor %}";
-    operator.edit("states/sshd/01-bootmachine.conf.jinja", users, "AllowUsers somebody-else");
+    operator.edit("states/sshd/bootmachine.conf.jinja", users, "AllowUsers somebody-else");
     // Something to do, so that the configuration is applied again.
     assert_eq!(world.machine("shasta").script("sysctl -w net.ipv4.ip_forward=1").0, 0);
     insta::assert_snapshot!(operator.up(&world).await, @r#"

@@ -1,4 +1,4 @@
-//! What the machine says of itself, asked as root: sshd's effective settings, the packet filter, the kernel, the accounts.
+//! What the machine says of itself, asked as root: sshd's effective settings, the packet filter, the kernel.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ impl Fleet {
     }
 
     /// Asks everything in one trip. A command that fails must not end the trip: its status is part of the answer.
-    async fn ask(&self, login: &Login, commands: Vec<Vec<&str>>) -> Result<Vec<Output>, Problem> {
+    pub(super) async fn ask(&self, login: &Login, commands: Vec<Vec<&str>>) -> Result<Vec<Output>, Problem> {
         // The status goes to the last line of standard error, and the wrapper itself always succeeds.
         const WRAPPER: &str = "\"$@\"; echo \"status=$?\" >&2; exit 0";
         let steps = commands
@@ -163,90 +163,9 @@ impl Fleet {
         ));
         checks
     }
-
-    /// The operator's people: there, by key alone, and nobody else by a password.
-    async fn accounts(&self, login: &Login, passwd: &str, shadow: &str, before: &[String]) -> Result<Vec<Check>, Problem> {
-        let homes: BTreeMap<&str, &str> = passwd
-            .lines()
-            .filter_map(|line| Some((line.split(':').next()?, line.split(':').nth(5)?)))
-            .collect();
-        let ours = |name: &str| self.config.users.iter().any(|user| user.name.value == name);
-        let before: Vec<&str> = before.iter().map(String::as_str).filter(|name| !ours(name)).collect();
-        let open: Vec<&str> = with_password(shadow).into_iter().filter(|name| !before.contains(name)).collect();
-        let mut checks = vec![Check::new(
-            "accounts with a password",
-            "shadow(5): locked passwords; logins are by key",
-            if before.is_empty() {
-                "none".to_owned()
-            } else {
-                format!("none but {}, as before", before.join(" "))
-            },
-            if open.is_empty() { "none".to_owned() } else { open.join(" ") },
-            open.is_empty(),
-        )];
-        let present: Vec<&bootmachine_config::User> = self
-            .config
-            .users
-            .iter()
-            .filter(|user| homes.contains_key(user.name.value.as_str()))
-            .collect();
-        let missing: Vec<&str> = self
-            .config
-            .users
-            .iter()
-            .map(|user| user.name.value.as_str())
-            .filter(|name| !homes.contains_key(name))
-            .collect();
-        checks.push(Check::new(
-            "the operator's accounts",
-            "bootmachine.toml: [[users]]",
-            "there",
-            if missing.is_empty() {
-                "there".to_owned()
-            } else {
-                format!("missing: {}", missing.join(" "))
-            },
-            missing.is_empty(),
-        ));
-        let paths: Vec<String> = present
-            .iter()
-            .map(|user| format!("{}/.ssh/authorized_keys", homes[user.name.value.as_str()]))
-            .collect();
-        let files = self
-            .ask(login, paths.iter().map(|path| vec!["cat", path.as_str()]).collect())
-            .await?;
-        for (user, file) in present.iter().zip(files) {
-            let said = text(&file);
-            let mut found: Vec<String> = said
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .map(bare_key)
-                .collect();
-            let mut wanted: Vec<String> = user.keys.iter().map(|key| bare_key(key.value.as_str())).collect();
-            found.sort();
-            wanted.sort();
-            let extra = found.iter().filter(|key| !wanted.contains(key)).count();
-            let lacking = wanted.iter().filter(|key| !found.contains(key)).count();
-            let shown = match (extra, lacking) {
-                (0, 0) => format!("{} key(s)", found.len()),
-                (extra, 0) => format!("{extra} key(s) more"),
-                (0, lacking) => format!("{lacking} key(s) missing"),
-                (extra, lacking) => format!("{extra} key(s) more, {lacking} missing"),
-            };
-            checks.push(Check::new(
-                format!("keys of `{}`", user.name.value),
-                "bootmachine.toml: keys",
-                format!("{} key(s)", wanted.len()),
-                shown,
-                extra + lacking == 0,
-            ));
-        }
-        Ok(checks)
-    }
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -274,40 +193,9 @@ fn complaint(output: &Output) -> String {
     format!("status {}: {last}", output.status)
 }
 
-/// The accounts that somebody could have a password for, by shadow(5).
-pub(crate) fn with_password(shadow: &str) -> Vec<&str> {
-    let entries: BTreeMap<&str, &str> = shadow
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, rest)| (name, rest.split(':').next().unwrap_or("")))
-        .collect();
-    entries
-        .into_iter()
-        .filter(|(_, hash)| !locked(hash))
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// `*`, `!` and `!…` match no password (shadow(5)); an empty field would need none.
-fn locked(hash: &str) -> bool {
-    hash.starts_with('!') || hash.starts_with('*') || hash == "x"
-}
-
-/// Algorithm and key, without options and comment.
-fn bare_key(line: &str) -> String {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words
-        .iter()
-        .position(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"))
-    {
-        Some(at) => words[at..].iter().take(2).copied().collect::<Vec<_>>().join(" "),
-        None => line.to_owned(),
-    }
-}
-
 /// Default deny for everything that comes in, over both versions of IP, now and after the next boot.
 fn firewall(rules: &Output, boot: &Output) -> Vec<Check> {
-    const SOURCE: &str = "CIS 4.2.8";
+    const SOURCE: &str = "CIS 4.3.8";
     if rules.status != 0 {
         return vec![Check::new("firewall", SOURCE, "drops what nobody opened", complaint(rules), false)];
     }
@@ -343,7 +231,7 @@ fn firewall(rules: &Output, boot: &Output) -> Vec<Check> {
     let enabled = text(boot).trim().to_owned();
     let at_boot = Check::new(
         "firewall: after a reboot",
-        "CIS 4.2.9",
+        "CIS 4.3.9",
         "enabled",
         if enabled.is_empty() { complaint(boot) } else { enabled.clone() },
         enabled == "enabled",
@@ -463,13 +351,5 @@ mod tests {
         };
         let plain = unwrapped(wrapped);
         assert_eq!((plain.status, plain.stderr.as_slice()), (3, b"no such thing\n".as_slice()));
-    }
-
-    #[test]
-    fn passwords_that_are_empty_are_not_locked() {
-        assert_eq!(
-            ["!", "!!", "*", "!*", "!$y$j9T$x", "", "$y$j9T$x"].map(locked),
-            [true, true, true, true, true, false, false]
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! The proof: what the secure state promises, checked from outside and inside by the host itself, whatever the CM tool says.
 
-pub(crate) mod inside;
+pub(crate) mod accounts;
+mod inside;
 mod outside;
 mod sysctl;
 

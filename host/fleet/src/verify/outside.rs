@@ -17,7 +17,7 @@ impl Fleet {
         let login = &target.user;
         let mut checks = vec![Check::new(
             format!("port {port}: `{login}` logs in with a key"),
-            "the operator is not locked out",
+            "sshd_config(5): PubkeyAuthentication; bootmachine.toml: [[users]]",
             "yes",
             "yes",
             true,
@@ -44,7 +44,7 @@ impl Fleet {
             let old = old?;
             checks.push(Check::new(
                 format!("port {before}"),
-                "a fresh server's port is closed",
+                "sshd_config(5): Port; CIS 4.3.8: default deny",
                 "closed",
                 port_state(&old),
                 !matches!(old, PortState::Open { .. }),
@@ -54,7 +54,7 @@ impl Fleet {
         // Refused would mean that packets reach the machine's own network stack.
         checks.push(Check::new(
             format!("port {UNUSED_PORT}, which nobody opened"),
-            "CIS 4.2.8: default deny",
+            "CIS 4.3.8: default deny",
             "dropped",
             port_state(&unused),
             unused == PortState::Filtered,

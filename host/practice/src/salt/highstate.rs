@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::compile::{self, Chunk, Relation, Roots};
 use super::host::Host;
+use super::modules::Modules;
 use super::render::{self, Context};
 use super::states::{self, Outcome};
 
@@ -16,6 +17,8 @@ pub struct Source<'a> {
     pub id: String,
     /// What Salt finds out about the machine.
     pub grains: Value,
+    /// What templates can call.
+    pub modules: Modules,
     /// Looks a file up in the file roots.
     pub states: Finder<'a>,
     /// Looks a file up in the pillar roots.
@@ -46,6 +49,7 @@ fn pillar(source: &mut Source) -> Result<Value, Vec<String>> {
     let context = Context {
         grains: source.grains.clone(),
         pillar: json!({}),
+        modules: None,
     };
     let mut roots = Lookup(&mut *source.pillar);
     let names = compile::top(&mut roots, &context, &source.id)
@@ -85,6 +89,7 @@ pub fn apply(host: &mut dyn Host, mut source: Source, test: bool) -> (Value, i32
     let context = Context {
         grains: source.grains.clone(),
         pillar,
+        modules: Some(source.modules.clone()),
     };
     let mut roots = Lookup(&mut *source.states);
     let names = match compile::top(&mut roots, &context, &source.id) {

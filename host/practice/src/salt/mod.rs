@@ -8,6 +8,7 @@ mod compile;
 mod highstate;
 mod host;
 mod minion;
+mod modules;
 mod programs;
 mod render;
 mod states;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::highstate::{self, Source};
 use super::host::{Done, Host};
 use super::minion::{self, Standing};
+use super::modules::Modules;
 use crate::machine::model::files::Errno;
 use crate::machine::process::{Exec, Program, lock};
 use crate::machine::{Machine, Network};
@@ -220,6 +221,7 @@ fn apply(ctx: &mut Exec, settings: &Map<String, Value>, master: Option<Arc<Machi
     let source = Source {
         id: minion::id(&machine, settings),
         grains: minion::grains(&machine, settings),
+        modules: Modules(machine.clone()),
         states: Box::new(|path| minion::rooted(&from, &roots, "file_roots", path)),
         pillar: Box::new(|path| minion::rooted(&from, &roots, "pillar_roots", path)),
     };

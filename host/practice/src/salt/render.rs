@@ -1,8 +1,10 @@
-//! Jinja and YAML, with what Salt puts into templates: `grains`, `pillar` and a few filters.
+//! Jinja and YAML, with what Salt puts into templates: `grains`, `pillar`, `salt` and a few filters.
 
 use minijinja::value::{Serde, Value as Jinja, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use serde_json::{Map, Value, json};
+
+use super::modules::Modules;
 
 /// What templates can see.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +13,8 @@ pub struct Context {
     pub grains: Value,
     /// The data for it.
     pub pillar: Value,
+    /// What they can call. None in a pillar: it is rendered by the master, whose modules are not modelled.
+    pub modules: Option<Modules>,
 }
 
 /// The methods of Python's dictionaries that templates use.
@@ -67,6 +71,19 @@ pub fn jinja(text: &str, context: &Context, more: &Map<String, Value>) -> Result
     environment.add_filter("json", |value: Jinja| {
         serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
     });
+    environment.add_filter("load_json", |text: String| {
+        serde_json::from_str(&text)
+            .map(|value: Value| Jinja::from(Serde(value)))
+            .map_err(|error| Error::new(ErrorKind::CannotDeserialize, format!("Unable to load json from {text}: {error}")))
+    });
+    environment.add_filter("quote", |text: String| {
+        shlex::try_quote(&text)
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|error| Error::new(ErrorKind::BadEscape, error.to_string()))
+    });
+    if let Some(modules) = context.modules.clone() {
+        environment.add_global("salt", Jinja::from_object(modules));
+    }
     let mut data = Map::new();
     data.insert("grains".into(), context.grains.clone());
     data.insert("pillar".into(), context.pillar.clone());

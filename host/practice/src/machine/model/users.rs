@@ -203,10 +203,32 @@ pub fn put_group(files: &mut Files, group: &Group) -> Result<(), Errno> {
     set_line(files, "/etc/group", &group.name, Some(&line))
 }
 
+/// What a user has in `/etc/shadow` who has no line there, from the third field on: changed, minimum, maximum, warning, grace, expiry.
+const NEW: [&str; 7] = ["20415", "0", "99999", "7", "", "", ""];
+const PASSWORD: usize = 1;
+const EXPIRY: usize = 7;
+
+fn set_shadow(files: &mut Files, name: &str, index: usize, value: &str) -> Result<(), Errno> {
+    let old = files.text("/etc/shadow");
+    let mut fields: Vec<&str> = old
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&name))
+        .unwrap_or_else(|| [name, "!"].into_iter().chain(NEW).collect());
+    fields.resize(NEW.len() + 2, "");
+    fields[index] = value;
+    let line = fields.join(":");
+    set_line(files, "/etc/shadow", name, Some(&line))
+}
+
 /// Writes the password field.
 pub fn set_password(files: &mut Files, name: &str, field: &str) -> Result<(), Errno> {
-    let line = format!("{name}:{field}:20415:0:99999:7:::");
-    set_line(files, "/etc/shadow", name, Some(&line))
+    set_shadow(files, name, PASSWORD, field)
+}
+
+/// Writes when the account expires, in days since 1970; empty is never.
+pub fn set_expiry(files: &mut Files, name: &str, days: &str) -> Result<(), Errno> {
+    set_shadow(files, name, EXPIRY, days)
 }
 
 /// The first free id from `from` on that is neither a user nor a group.

@@ -1,7 +1,7 @@
 //! Users, groups, and becoming another user.
 
 use super::system::{run_named, who};
-use super::{has, options, value};
+use super::{has, options, options_with, value};
 use crate::machine::model::users::{self, Credentials, Group, User};
 use crate::machine::process::Exec;
 
@@ -228,7 +228,7 @@ fn usermod(ctx: &mut Exec) -> i32 {
     if let Some(status) = denied(ctx) {
         return status;
     }
-    let (flags, rest) = options(&ctx.args(), "cdgGspul");
+    let (flags, rest) = options_with(&ctx.args(), "cdegGspul", &["--expiredate"]);
     let name = rest.first().cloned().unwrap_or_default();
     let Some(mut user) = users::user(&ctx.system().files, &name) else {
         return ctx.fail(6, format!("user '{name}' does not exist"));
@@ -256,6 +256,13 @@ fn usermod(ctx: &mut Exec) -> i32 {
             };
             if let Some(new) = new {
                 users::set_password(&mut system.files, &name, &new).map_err(|e| e.to_string())?;
+            }
+            if let Some(days) = value(&flags, &["e", "--expiredate"]) {
+                // A date would have to be counted; Salt's states and scripts use days.
+                if !days.is_empty() && days.parse::<u32>().is_err() {
+                    return Err(format!("invalid date '{days}'"));
+                }
+                users::set_expiry(&mut system.files, &name, days).map_err(|e| e.to_string())?;
             }
             if has(&flags, &["G", "--groups"]) && !has(&flags, &["a", "--append"]) {
                 for mut group in users::groups(&system.files) {

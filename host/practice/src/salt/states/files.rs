@@ -304,6 +304,31 @@ pub fn comment(call: &mut Call) -> Result {
     Ok(Outcome::changed(json!({"diff": "Replaced"}), "Commented lines successfully"))
 }
 
+/// What Python's `re.sub` puts in the place of a match, in the syntax of the `regex` crate: `\1` and `\g<1>` are groups, `\n` and `\t` what
+/// they are everywhere.
+fn replacement(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '$' => out.push_str("$$"),
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('g') => {
+                    let name: String = chars.by_ref().skip_while(|c| *c == '<').take_while(|c| *c != '>').collect();
+                    out.push_str(&format!("${{{name}}}"));
+                }
+                Some(digit) if digit.is_ascii_digit() => out.push_str(&format!("${{{digit}}}")),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// `file.replace`.
 pub fn replace(call: &mut Call) -> Result {
     let chunk = call.chunk;
@@ -314,7 +339,7 @@ pub fn replace(call: &mut Call) -> Result {
     let old = String::from_utf8_lossy(&old).into_owned();
     let pattern = expression(&chunk.text("pattern").ok_or("pattern is required")?)?;
     let new = pattern
-        .replace_all(&old, chunk.text("repl").unwrap_or_default().as_str())
+        .replace_all(&old, replacement(&chunk.text("repl").unwrap_or_default()).as_str())
         .into_owned();
     if new == old {
         return Ok(Outcome::unchanged("No changes needed to be made"));

@@ -14,36 +14,50 @@ include:
   pkg.installed:
     - refresh: False
 
-# All four distributions ship with this line today; an sshd_config that was carried over from an older release may lack it. It comes
-# first, since for most settings sshd takes the first value that it reads.
-sshd reads its drop-ins:
-  file.prepend:
-    - name: /etc/ssh/sshd_config
-    - text: Include /etc/ssh/sshd_config.d/*.conf
-    - require:
-      - pkg: {{ package }}
-
-# Not so for ports: sshd listens on every one that is named anywhere.
-sshd has one port only:
-  file.comment:
-    - name: /etc/ssh/sshd_config
-    - regex: ^Port\s
-    - ignore_missing: True
-    - require:
-      - file: sshd reads its drop-ins
-
-# 01: before 40-redhat-crypto-policies.conf, 50-redhat.conf, 50-cloud-init.conf and what else the image brings.
-/etc/ssh/sshd_config.d/01-bootmachine.conf:
+# Ours, before everything else that sshd reads: not among the drop-ins of sshd_config.d, where a name that sorts before ours would win.
+/etc/ssh/bootmachine.conf:
   file.managed:
-    - source: salt://sshd/01-bootmachine.conf.jinja
+    - source: salt://sshd/bootmachine.conf.jinja
     - template: jinja
     - user: root
     - group: root
     - mode: '0600'
-    - makedirs: True
     - require:
       - pkg: {{ package }}
-      - file: sshd has one port only
+
+# Read a second time, it would name the port twice.
+sshd reads our settings once:
+  file.replace:
+    - name: /etc/ssh/sshd_config
+    - pattern: '\n([ \t]*Include[ \t]+/etc/ssh/bootmachine\.conf)'
+    - repl: '\n#\1'
+    - require:
+      - file: /etc/ssh/bootmachine.conf
+
+sshd reads our settings first:
+  file.replace:
+    - name: /etc/ssh/sshd_config
+    - pattern: '\A'
+    - repl: 'Include /etc/ssh/bootmachine.conf\n'
+    - unless: head -n 1 /etc/ssh/sshd_config | grep -qx 'Include /etc/ssh/bootmachine.conf'
+    - require:
+      - file: sshd reads our settings once
+
+# Where earlier versions of this state had them.
+/etc/ssh/sshd_config.d/01-bootmachine.conf:
+  file.absent:
+    - require:
+      - file: sshd reads our settings first
+
+# Being the first helps nothing where sshd takes all that is said: it listens on every port that is named anywhere, and lets in everybody who is.
+{% set files = '/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf' %}
+{% set adding = '^[[:space:]]*(Port|AllowUsers)[[:space:]=]' %}
+ports and people that are named elsewhere:
+  cmd.run:
+    - name: grep -lsiE '{{ adding }}' {{ files }} | while read -r file; do sed -i -E 's/{{ adding }}/#&/I' "$file"; done
+    - onlyif: grep -qsiE '{{ adding }}' {{ files }}
+    - require:
+      - file: /etc/ssh/sshd_config.d/01-bootmachine.conf
 
 {% if grains['os_family'] == 'Debian' %}
 # sshd refuses even to check its settings without it; it is made by ssh.service, which waits for ssh.socket on some releases.
@@ -61,9 +75,11 @@ sshd accepts its settings:
   cmd.run:
     - name: sshd -t
     - onchanges:
-      - file: sshd reads its drop-ins
-      - file: sshd has one port only
+      - file: /etc/ssh/bootmachine.conf
+      - file: sshd reads our settings once
+      - file: sshd reads our settings first
       - file: /etc/ssh/sshd_config.d/01-bootmachine.conf
+      - cmd: ports and people that are named elsewhere
     - require_in:
       - service: nftables service
 
@@ -135,6 +151,8 @@ ssh.socket:
       - cmd: sshd accepts its settings
       - cmd: {{ service }} is enabled while it does not run
     - watch:
-      - file: sshd reads its drop-ins
-      - file: sshd has one port only
+      - file: /etc/ssh/bootmachine.conf
+      - file: sshd reads our settings once
+      - file: sshd reads our settings first
       - file: /etc/ssh/sshd_config.d/01-bootmachine.conf
+      - cmd: ports and people that are named elsewhere

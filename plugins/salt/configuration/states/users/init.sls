@@ -1,5 +1,5 @@
 # The people of [[users]] in bootmachine.toml: an account with a locked password, their keys and no others. Those who are gone from
-# there have no account any more.
+# there have no account any more, and nobody else has a password.
 {% set cluster = pillar['bootmachine'] %}
 
 {% for user in cluster['users'] %}
@@ -74,4 +74,27 @@ account of {{ name }}:
   user.absent:
     - name: {{ name | json }}
     - force: True
+{% endfor %}
+
+# Nobody else has a password: with those of the people above locked and sshd open to them alone, an account that somebody added is no
+# way in. It stays, with its files and its hash behind a `!` (`usermod --unlock` takes that away), for you to look into. System accounts, which
+# have none, are left alone, and so is what a machine that was adopted had before: bootmachine wrote that down.
+{% set marker = '/var/lib/bootmachine/state.json' %}
+{% set before = (salt['file.read'](marker) | load_json).get('passwords', []) if salt['file.file_exists'](marker) else [] %}
+{% set people = cluster['users'] | map(attribute='name') | list %}
+{% for name in salt['user.list_users']() if name not in people + cluster['absent_users'] + before %}
+{% set shadow = salt['shadow.info'](name) %}
+{% set open = shadow['name'] == name and shadow['passwd'][:1] not in ['!', '*'] and shadow['passwd'] != 'x' %}
+{% if name != 'root' and salt['user.info'](name)['uid'] == 0 %}
+{# Another name for root: no password to remember, and nobody becomes it (PAM asks whether an account has expired). #}
+{% if open or shadow['expire'] != 1 %}
+{{ ('account of ' ~ name ~ ', which is root by another name') | json }}:
+  cmd.run:
+    - name: {{ ('usermod --lock --expiredate 1 ' ~ (name | quote)) | json }}
+{% endif %}
+{% elif open %}
+{{ ('password of ' ~ name) | json }}:
+  cmd.run:
+    - name: {{ ('usermod --lock ' ~ (name | quote)) | json }}
+{% endif %}
 {% endfor %}
