@@ -205,6 +205,7 @@ password = {{ env = "PRACTICE_PASSWORD" }}
             surroundings,
             identities,
             accepted_host_keys: std::collections::BTreeMap::new(),
+            ask_sudo_password: None,
             known_hosts: self.path().join("known_hosts"),
             http: HttpOptions {
                 base_delay: Duration::from_millis(5),

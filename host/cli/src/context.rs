@@ -15,7 +15,7 @@ use bootmachine_plugin::{Engine, Limits};
 
 use crate::failure::{Exit, Failure};
 use crate::ui::Ui;
-use crate::ui::prompt::{AskPassphrase, Given};
+use crate::ui::prompt::{AskPassphrase, AskSudo, Given, is_possible};
 
 /// The file that is looked for.
 pub const CONFIG: &str = "bootmachine.toml";
@@ -127,6 +127,7 @@ impl Context {
             surroundings: self.surroundings.clone(),
             identities,
             accepted_host_keys: self.accepted_host_keys.clone(),
+            ask_sudo_password: is_possible().then(|| Arc::new(AskSudo(Arc::clone(&self.ui))) as _),
             http: http(&self.timing)?,
             timing: self.timing.clone(),
             reporter,
@@ -138,7 +139,11 @@ impl Context {
     async fn identities(&self) -> Result<Identities, Failure> {
         if let Some(path) = &self.config.ssh.identity {
             let file = match &self.config.ssh.identity_passphrase {
-                None => Identities::none().with_file(&path.value, &AskPassphrase).await,
+                None => {
+                    Identities::none()
+                        .with_file(&path.value, &AskPassphrase(Arc::clone(&self.ui)))
+                        .await
+                }
                 Some(source) => {
                     let secret = bootmachine_fleet::fetch_secret(&source.value, &self.surroundings)
                         .await
@@ -150,7 +155,7 @@ impl Context {
                 }
             };
             return file.map_err(|error| {
-                Failure::new(Exit::Usage, error.to_string()).with_hint(if crate::ui::prompt::is_possible() {
+                Failure::new(Exit::Usage, error.to_string()).with_hint(if is_possible() {
                     format!("`identity` in `[ssh]` of {} names it", self.config.path.display())
                 } else {
                     format!(
@@ -160,10 +165,7 @@ impl Context {
                 })
             });
         }
-        let mut identities = Identities::none().with_agent_from_environment();
-        if let Some(home) = &self.surroundings.home {
-            identities = identities.with_default_files(home).await;
-        }
+        let identities = usual_identities(&self.ui, self.surroundings.home.as_deref()).await?;
         if identities.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
@@ -181,6 +183,23 @@ impl Context {
             Some(home) if !own.exists() => Jump::default_known_hosts(home),
             _ => own,
         }
+    }
+}
+
+/// What `ssh` would log in with: the agent and the operator's own keys. Where that is nothing, the first key with a passphrase is asked for
+/// it, if there is somebody to ask.
+pub async fn usual_identities(ui: &Arc<Ui>, home: Option<&Path>) -> Result<Identities, Failure> {
+    let mut identities = Identities::none().with_agent_from_environment();
+    let Some(home) = home else { return Ok(identities) };
+    identities = identities.with_default_files(home).await;
+    if !is_possible() || !identities.public_keys().is_empty() || !identities.agent_keys().await.is_empty() {
+        return Ok(identities);
+    }
+    match Identities::default_files(home).find(|path| path.is_file()) {
+        Some(path) => identities.with_file(&path, &AskPassphrase(Arc::clone(ui))).await.map_err(|error| {
+            Failure::new(Exit::Usage, error.to_string()).with_hint(format!("`ssh-add {}` hands it to the agent", path.display()))
+        }),
+        None => Ok(identities),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::labels;
 use crate::pins::Pins;
 pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
+use crate::sudo::{AskSudoPassword, SudoPasswords};
 
 mod access;
 mod settle;
@@ -81,6 +82,8 @@ pub struct Options {
     pub known_hosts: PathBuf,
     /// Fingerprints (`SHA256:…`) that the operator vouches for, by the name of a server that was there before.
     pub accepted_host_keys: BTreeMap<String, Vec<String>>,
+    /// Who is asked for the password that sudo asks for, where somebody can be.
+    pub ask_sudo_password: Option<Arc<dyn AskSudoPassword>>,
     /// How the HTTP broker behaves.
     pub http: HttpOptions,
     /// How long to wait between tries.
@@ -127,7 +130,7 @@ pub struct Fleet {
     pub(crate) http: Arc<HttpBroker>,
     pub(crate) pins: Pins,
     pub(crate) accepted_host_keys: BTreeMap<String, Vec<String>>,
-    pub(crate) sudo_password: Option<SecretString>,
+    pub(crate) sudo_passwords: SudoPasswords,
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) timing: Timing,
     pub(crate) state_directory: PathBuf,
@@ -227,11 +230,13 @@ impl Fleet {
             }
             None => None,
         };
-        let mut sudo_password = None;
+        let mut sudo_passwords = SudoPasswords::new(options.ask_sudo_password.clone());
         // Where nobody logs in, nobody needs it.
         if let Some(source) = config.ssh.sudo_password.as_ref().filter(|_| !options.identities.is_empty()) {
             match one_line(&source.value, &options.surroundings).await {
-                Ok(secret) => sudo_password = Some(secret),
+                Ok(secret) => sudo_passwords.configured = Some(secret),
+                // It is needed until the servers are secured, and then no shell has to have it any more.
+                Err(reason) if is_unset(&source.value, &options.surroundings) => sudo_passwords.missing = Some(reason),
                 Err(reason) => wrong.push(config.diagnostic(source.span.clone(), format!("`sudo-password` can not be had: {reason}"))),
             }
         }
@@ -269,7 +274,7 @@ impl Fleet {
             http,
             pins,
             accepted_host_keys: options.accepted_host_keys,
-            sudo_password,
+            sudo_passwords,
             reporter: options.reporter,
             timing: options.timing,
             state_directory: options.state_directory,
@@ -463,6 +468,11 @@ fn secret_source(source: &ConfigSecret) -> SecretSource {
 /// Fetches a secret of bootmachine's own settings. The reason of a failure never has the secret in it.
 pub async fn fetch_secret(source: &ConfigSecret, surroundings: &Surroundings) -> Result<SecretString, String> {
     secret_source(source).fetch(surroundings).await
+}
+
+/// Whether it is kept in a variable that is not there.
+fn is_unset(source: &ConfigSecret, surroundings: &Surroundings) -> bool {
+    matches!(source, ConfigSecret::Env(name) if surroundings.environment.get(name).is_none_or(String::is_empty))
 }
 
 /// A secret that is typed in as one line.

@@ -28,6 +28,7 @@ pub mod reboot;
 pub mod remote;
 pub mod retry;
 pub mod stages;
+pub mod sudo;
 pub mod survey;
 pub mod up;
 pub mod userdata;

@@ -119,7 +119,7 @@ impl Fleet {
             user: user.to_owned(),
             // It is the password of whoever logs in first, and nobody else's business.
             sudo_password: if user == first && user != "root" {
-                self.sudo_password.clone()
+                self.sudo_passwords.of(name)
             } else {
                 None
             },
@@ -147,7 +147,10 @@ impl Fleet {
         };
         let fresh = self.target(server, name, Door::Fresh, host_keys)?;
         match self.ssh.connect(&fresh).await {
-            Ok(session) => Ok(Login { session, secured: false }),
+            Ok(session) => Ok(Login {
+                session: self.becoming_root(session, &fresh).await?,
+                secured: false,
+            }),
             // A door that is there and keeps us out says more than one that is not there.
             Err(error @ SshError::HostKey { .. }) => Err(not_the_one(error, name, server)),
             Err(error) => Err(match (&first_error, &error) {

@@ -259,9 +259,11 @@ impl Planned {
         }
         let marker = visit.marker.filter(|marker| !adopted || marker.server == self.name);
         let Some(marker) = marker else {
-            self.go_on(Stage::Reach, "it runs and nothing was done yet");
             if adopted {
+                self.go_on(Stage::Reach, "it runs, and is not adopted");
                 self.standing = Standing::ToAdopt;
+            } else {
+                self.go_on(Stage::Reach, "it runs and nothing was done yet");
             }
             return;
         };

@@ -28,8 +28,8 @@ pub fn manifest() -> Manifest {
         .setting(Setting::text("repository-key-fingerprint", "the fingerprint that the signing key must have"))
         .setting(Setting::text("onedir-url", "the onedir tarball; `{version}` and `{architecture}` stand for what is asked for").default(ONEDIR))
         .setting(Setting::text("onedir-sha256", "the SHA-256 of the onedir tarball; without it, the sum that is published beside the tarball is compared"))
-        .setting(Setting::json("minion", "what else the minions' configuration says"))
-        .setting(Setting::json("master", "what else the master's configuration says"))
+        .setting(Setting::json("minion", "what else the minions' configuration says").default("{}"))
+        .setting(Setting::json("master", "what else the master's configuration says").default("{}"))
 }
 
 /// Where Salt comes from on one machine.

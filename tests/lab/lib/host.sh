@@ -2,7 +2,7 @@
 # What the lab needs of this computer: packages, one sysctl, a cache for packages, a web server for the repositories.
 
 HOST_PACKAGES=(
-    lxd dnsmasq-base squashfs-tools mmdebstrap btrfs-progs apt-cacher-ng jq curl openssl iproute2 openssh-client nftables
+    tmux lxd dnsmasq-base squashfs-tools mmdebstrap btrfs-progs apt-cacher-ng jq curl openssl iproute2 openssh-client nftables
     rpm createrepo-c pacman-package-manager libarchive-tools gnupg zstd xz-utils apt-utils python3 python3-venv
 )
 

@@ -88,7 +88,7 @@ async fn a_key_that_was_added_is_found_and_mended() {
     let (found, up) = drifts(&format!("echo '{}' >> /home/sam/.ssh/authorized_keys", key.public_line.trim())).await;
     insta::assert_snapshot!(found, @r#"
     shasta: not secure
-      keys of `sam`: 1 key(s) more, not 1 key(s)
+      keys of `sam`: 1 key more, not 1 key
     "#);
     insta::assert_snapshot!(up, @r#"
     shasta: done

@@ -30,7 +30,9 @@ fn documents() -> Vec<(String, String)> {
         "docs/plugin-author.md",
         "docs/architecture.md",
         "docs/security.md",
+        "docs/existing.md",
         "docs/lab.md",
+        "docs/local.md",
     ]);
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }

@@ -66,7 +66,7 @@ async fn it_is_adopted_secured_forgotten_and_adopted_again() {
         "distro": "debian",
         "standing": "to-adopt",
         "from": "reach",
-        "reason": "it runs and nothing was done yet",
+        "reason": "it runs, and is not adopted",
         "id": "10.77.9.9",
         "address": "10.77.9.9"
       }

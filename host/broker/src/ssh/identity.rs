@@ -115,11 +115,18 @@ impl Identities {
         Ok(self.with_key(key, path.display().to_string()))
     }
 
+    /// Where ssh looks for keys, first things first.
+    pub fn default_files(home: &Path) -> impl Iterator<Item = PathBuf> {
+        let directory = home.join(".ssh");
+        ["id_ed25519", "id_ecdsa", "id_rsa"]
+            .into_iter()
+            .map(move |name| directory.join(name))
+    }
+
     /// Adds those of `~/.ssh/id_ed25519`, `id_ecdsa` and `id_rsa` that are there and need no passphrase. Those that need one are for the
     /// agent, or to be named outright.
     pub async fn with_default_files(mut self, home: &Path) -> Self {
-        for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
-            let path = home.join(".ssh").join(name);
+        for path in Self::default_files(home) {
             if !path.is_file() {
                 continue;
             }

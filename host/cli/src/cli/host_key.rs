@@ -28,7 +28,7 @@ pub fn named(text: &str) -> Result<(String, String), String> {
 /// Shows a key and asks whether it is the right one. No, where nobody can be asked.
 pub async fn ask(ui: &Arc<Ui>, whose: &str, key: &PublicKey) -> bool {
     ui.say(&format!(
-        "the host key of {whose} is not known yet; `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on its own console, or your provider, can tell what it is",
+        "the host key of {whose} is not known yet; on its own console this shows it:\n    ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
         file(key)
     ));
     // The question says it all: what is said before may be hushed.

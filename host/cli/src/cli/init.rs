@@ -159,14 +159,18 @@ impl Init {
         if ui.is_json() {
             return Ok(Exit::Done);
         }
-        let export = if found.sudo_asks {
-            format!("export {}, then ", existing::SUDO_PASSWORD)
-        } else {
-            String::new()
-        };
         ui.say(&format!(
-            "next{}: {export}`bootmachine plan` and `bootmachine up`; in the end sshd listens on port 55022, and only `{user}` logs in, with {}",
-            in_directory(directory),
+            "next{}: `bootmachine plan` shows what would be done, and `bootmachine up` does it",
+            in_directory(directory)
+        ));
+        if found.sudo_asks {
+            ui.say(&format!(
+                "until it is done, `up` asks for the password that sudo asks for, or takes it from {}",
+                existing::SUDO_PASSWORD
+            ));
+        }
+        ui.say(&format!(
+            "in the end sshd listens on port 55022, and only `{user}` logs in, with {}",
             found.key
         ));
         Ok(Exit::Done)

@@ -42,12 +42,26 @@ impl Up {
         }
         let context = context.accepting(accepted);
         context.warn();
-        up(&context).await
+        let outcome = brought_up(&context).await?;
+        show_the_way_in(&context, &outcome);
+        Ok(exit(&outcome))
     }
 }
 
 /// Brings the servers of a configuration up and shows what became of them.
 pub async fn up(context: &Context) -> Result<Exit, Failure> {
+    Ok(exit(&brought_up(context).await?))
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    if outcome.failed().next().is_some() {
+        Exit::SomeServers
+    } else {
+        Exit::Done
+    }
+}
+
+async fn brought_up(context: &Context) -> Result<Outcome, Failure> {
     let ui = &context.ui;
     let waiting = ui.progress(&[], Shows::Waiting);
     let relay = Relay::to(&waiting);
@@ -75,11 +89,27 @@ pub async fn up(context: &Context) -> Result<Exit, Failure> {
     progress.finish();
     let outcome = result?;
     show(ui, &outcome);
-    Ok(if outcome.failed().next().is_some() {
-        Exit::SomeServers
-    } else {
-        Exit::Done
-    })
+    Ok(outcome)
+}
+
+/// Where they log in now is another port than before, and another user.
+fn show_the_way_in(context: &Context, outcome: &Outcome) {
+    if context.ui.is_json() || outcome.nothing_to_do() || outcome.failed().next().is_some() {
+        return;
+    }
+    let Some((name, address)) = outcome
+        .servers
+        .iter()
+        .find_map(|server| Some((&server.name, server.address.as_ref()?)))
+    else {
+        return;
+    };
+    let ssh = &context.config.ssh;
+    let jump = ssh.jump.as_ref().map(|jump| format!("-J {} ", jump.value)).unwrap_or_default();
+    context.ui.say(&format!(
+        "`bootmachine ssh {name}` logs in, as does `ssh {jump}-p {} {}@{address}`",
+        ssh.port.value, ssh.login.value
+    ));
 }
 
 /// What became of all, as a table and with every failure below it.

@@ -17,6 +17,7 @@ pub mod table;
 pub mod terminal;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bootmachine_config::Diagnostic;
@@ -238,6 +239,8 @@ impl Ui {
 #[derive(Default)]
 struct Screen {
     live: Mutex<Option<ProgressBar>>,
+    /// Whether the operator is being asked something: until the answer comes, the live display belongs to whoever asks.
+    asks: AtomicBool,
 }
 
 impl Screen {
@@ -260,10 +263,19 @@ impl Screen {
 
     /// Does something while the live display is out of the way, and nobody else prints.
     fn beside<T>(&self, work: impl FnOnce() -> T) -> T {
-        match lock(&self.live).clone() {
+        let live = lock(&self.live).clone();
+        match live {
             Some(bar) => bar.suspend(work),
             None => work(),
         }
+    }
+
+    /// The same for a question, which may never be answered.
+    fn ask<T>(&self, question: impl FnOnce() -> T) -> T {
+        self.asks.store(true, Ordering::Release);
+        let answer = self.beside(question);
+        self.asks.store(false, Ordering::Release);
+        answer
     }
 }
 

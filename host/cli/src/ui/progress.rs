@@ -99,7 +99,12 @@ impl Progress {
     /// Nothing more will come: the display stands still, or goes.
     pub fn finish(&self) {
         if let Mode::Live(live) = &self.mode {
-            live.finish();
+            if self.ui.screen.asks.load(Ordering::Acquire) {
+                // The operator ended the run instead of answering; the display is out of the way already.
+                live.over.store(true, Ordering::Release);
+            } else {
+                live.finish();
+            }
             self.ui.screen.detach();
         }
     }

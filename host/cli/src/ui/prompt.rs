@@ -1,13 +1,16 @@
-//! Questions to the operator, where there is one: standard input and standard error are both a terminal.
+//! Questions to the operator, where there is one: standard input and standard error are both a terminal. The live display makes room for
+//! them.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use bootmachine_broker::ssh::PassphrasePrompt;
+use bootmachine_fleet::sudo::AskSudoPassword;
 use secrecy::SecretString;
 
-use super::Ui;
+use super::terminal::Question;
+use super::{Ui, clean};
 
 /// Whether anybody can be asked.
 pub fn is_possible() -> bool {
@@ -17,38 +20,44 @@ pub fn is_possible() -> bool {
 impl Ui {
     /// Asks a question whose safe answer is no. None where nobody can be asked.
     pub async fn confirm(self: &Arc<Self>, question: &str) -> Option<bool> {
-        if !is_possible() {
-            return None;
-        }
-        let question = super::clean::line(question).into_owned();
-        let asked = tokio::task::spawn_blocking(move || {
+        let question = clean::line(question).into_owned();
+        self.asks(move || {
             dialoguer::Confirm::new()
                 .with_prompt(question)
                 .default(false)
+                // A key that was hit by mistake is no answer.
+                .wait_for_newline(true)
                 .interact_on(&console::Term::stderr())
                 .ok()
-        });
-        asked.await.ok().flatten()
+        })
+        .await
     }
-}
 
-/// Asks for a password.
-pub struct AskPassword;
-
-impl AskPassword {
-    /// What the operator types in; None where nobody can be asked or the operator declines.
-    pub async fn ask(question: &str) -> Option<SecretString> {
-        if !is_possible() {
-            return None;
-        }
-        let question = super::clean::line(question).into_owned();
-        let asked = tokio::task::spawn_blocking(move || {
+    /// Asks for what nobody else shall see. None where nobody can be asked or the operator declines.
+    pub async fn ask_secret(self: &Arc<Self>, question: &str) -> Option<SecretString> {
+        let question = clean::line(question).into_owned();
+        self.asks(move || {
             dialoguer::Password::new()
                 .with_prompt(question)
                 .interact_on(&console::Term::stderr())
                 .ok()
-        });
-        asked.await.ok().flatten().map(SecretString::from)
+        })
+        .await
+        .map(SecretString::from)
+    }
+
+    async fn asks<T: Send + 'static>(self: &Arc<Self>, ask: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+        if !is_possible() {
+            return None;
+        }
+        let ui = Arc::clone(self);
+        let question = Question::begin();
+        let asked = tokio::task::spawn_blocking(move || ui.screen.ask(ask));
+        let answer = asked.await.ok().flatten();
+        if answer.is_some() {
+            question.answered();
+        }
+        answer
     }
 }
 
@@ -63,11 +72,24 @@ impl PassphrasePrompt for Given {
 }
 
 /// Asks for the passphrase of a key file.
-pub struct AskPassphrase;
+pub struct AskPassphrase(pub Arc<Ui>);
 
 #[async_trait::async_trait]
 impl PassphrasePrompt for AskPassphrase {
     async fn passphrase(&self, path: &Path) -> Option<SecretString> {
-        AskPassword::ask(&format!("passphrase of {}", path.display())).await
+        self.0.ask_secret(&format!("passphrase of {}", path.display())).await
+    }
+}
+
+/// Asks for the password that sudo asks for.
+pub struct AskSudo(pub Arc<Ui>);
+
+#[async_trait::async_trait]
+impl AskSudoPassword for AskSudo {
+    async fn sudo_password(&self, user: &str, place: &str, again: bool) -> Option<SecretString> {
+        if again {
+            self.0.say("sudo refused the password; try again");
+        }
+        self.0.ask_secret(&format!("sudo password of `{user}` on {place}")).await
     }
 }

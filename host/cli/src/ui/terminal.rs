@@ -1,8 +1,9 @@
-//! The local terminal while a remote shell has it: raw mode, and its size as it changes.
+//! The local terminal while a remote shell or a question has it: its modes, and its size as it changes.
 
 use std::io;
 
 use bootmachine_broker::ssh::WindowSize;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -20,6 +21,36 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         let _ = crossterm::terminal::disable_raw_mode();
+    }
+}
+
+/// How the terminal was before a question, which may hide what is typed. Where the question is given up in its middle, the terminal is put
+/// back, and what comes next stands on a line of its own.
+pub struct Question {
+    before: Option<Termios>,
+}
+
+impl Question {
+    /// Remembers it.
+    pub fn begin() -> Self {
+        Self {
+            before: tcgetattr(io::stdin()).ok(),
+        }
+    }
+
+    /// Whoever asked has put the terminal back.
+    pub fn answered(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+            let term = console::Term::stderr();
+            let _ = term.show_cursor().and_then(|()| term.write_line(""));
+        }
     }
 }
 

@@ -24,15 +24,16 @@ impl Drop for Agent {
 }
 
 /// A machine behind a jump host, and an operator who has a key for it.
-struct Scene {
-    program: Program,
-    playground: Playground,
-    machine: Arc<Machine>,
-    fingerprint: String,
+pub struct Scene {
+    pub program: Program,
+    pub playground: Playground,
+    pub machine: Arc<Machine>,
+    pub fingerprint: String,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    /// Nothing was looked at yet.
+    pub async fn set() -> Self {
         let settings = bastion::Settings {
             patience: Duration::from_millis(150),
             ..bastion::Settings::default()
@@ -80,22 +81,14 @@ impl Scene {
     }
 
     /// Runs the program, and shows the same text whatever keys and ports were drawn.
-    async fn run(&self, arguments: &[&str]) -> String {
+    pub async fn run(&self, arguments: &[&str]) -> String {
         self.run_with(arguments, &[]).await
     }
 
     /// The same, with more in the environment.
     async fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-        let jump = format!("jump@{}", self.playground.bastion.address);
-        let arguments: Vec<&str> = arguments
-            .iter()
-            .map(|&argument| if argument == "JUMP" { &jump } else { argument })
-            .collect();
-        let mut command = self.program.command(&arguments);
-        command
-            .env("USER", "sam")
-            .env("BOOTMACHINE_POLL", "20ms")
-            .envs(environment.iter().copied());
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .expect("it runs")
@@ -103,7 +96,34 @@ impl Scene {
         self.steady(&Ran::of(output, |text| text).to_string())
     }
 
-    fn steady(&self, text: &str) -> String {
+    /// Gives the operator's key a passphrase; false where nothing can.
+    pub fn lock_key(&self, passphrase: &str) -> bool {
+        let encrypt = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-p", "-P", "", "-N", passphrase, "-f"])
+            .arg(self.program.path().join(".ssh/id_ed25519"))
+            .output();
+        let Ok(encrypt) = encrypt else {
+            eprintln!("SKIPPED: a key with a passphrase was not tried: ssh-keygen is not there");
+            return false;
+        };
+        assert!(encrypt.status.success(), "{}", String::from_utf8_lossy(&encrypt.stderr));
+        true
+    }
+
+    /// The program, as `sam` runs it.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let jump = format!("jump@{}", self.playground.bastion.address);
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|&argument| if argument == "JUMP" { &jump } else { argument })
+            .collect();
+        let mut command = self.program.command(&arguments);
+        command.env("USER", "sam").env("BOOTMACHINE_POLL", "20ms");
+        command
+    }
+
+    /// What is different in every run, replaced.
+    pub fn steady(&self, text: &str) -> String {
         let real = fs_err::canonicalize(self.program.path()).expect("a directory");
         let text = text
             .replace(&self.fingerprint, "SHA256:[ITS OWN]")
@@ -172,9 +192,9 @@ async fn a_configuration_without_host_key_needs_a_fingerprint() {
         .await;
     let path = scene.program.path().join("bootmachine.toml");
     let text = fs_err::read_to_string(&path).expect("it was written");
-    let (before, after) = text.split_once(", host-key").expect("it has a host key");
-    let (_, after) = after.split_once("\" }").expect("it ends");
-    fs_err::write(&path, format!("{before} }}{after}")).expect("a file");
+    let (before, after) = text.split_once("host-key = \"").expect("it has a host key");
+    let (_, after) = after.split_once("\"\n").expect("it ends");
+    fs_err::write(&path, format!("{before}{after}")).expect("a file");
     insta::assert_snapshot!("existing__unknown_host_key", scene.run(&["up", "--quiet"]).await);
     let accepted = format!("rainier={}", scene.fingerprint);
     insta::assert_snapshot!(
@@ -197,15 +217,9 @@ async fn a_configuration_without_host_key_needs_a_fingerprint() {
 async fn a_key_with_a_passphrase_is_opened_with_what_a_secret_source_says() {
     let scene = Scene::set().await;
     let home = scene.program.path().join(".ssh");
-    let encrypt = std::process::Command::new("ssh-keygen")
-        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
-        .arg(home.join("id_ed25519"))
-        .output();
-    let Ok(encrypt) = encrypt else {
-        eprintln!("SKIPPED: a key with a passphrase was not tried: ssh-keygen is not there");
+    if !scene.lock_key("open sesame") {
         return;
-    };
-    assert!(encrypt.status.success(), "{}", String::from_utf8_lossy(&encrypt.stderr));
+    }
     let look = [
         "init",
         ".",

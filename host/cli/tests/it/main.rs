@@ -12,5 +12,7 @@ mod kills;
 mod output;
 mod plugins;
 mod program;
+mod questions;
 mod scene;
 mod ssh;
+mod terminal;

@@ -85,15 +85,15 @@ impl Fleet {
             let extra = found.iter().filter(|key| !wanted.contains(key)).count();
             let lacking = wanted.iter().filter(|key| !found.contains(key)).count();
             let shown = match (extra, lacking) {
-                (0, 0) => format!("{} key(s)", found.len()),
-                (extra, 0) => format!("{extra} key(s) more"),
-                (0, lacking) => format!("{lacking} key(s) missing"),
-                (extra, lacking) => format!("{extra} key(s) more, {lacking} missing"),
+                (0, 0) => counted(found.len()),
+                (extra, 0) => format!("{} more", counted(extra)),
+                (0, lacking) => format!("{} missing", counted(lacking)),
+                (extra, lacking) => format!("{} more, {lacking} missing", counted(extra)),
             };
             checks.push(Check::new(
                 format!("keys of `{}`", user.name.value),
                 "bootmachine.toml: keys",
-                format!("{} key(s)", wanted.len()),
+                counted(wanted.len()),
                 shown,
                 extra + lacking == 0,
             ));
@@ -154,6 +154,11 @@ fn other_roots<'a>(passwd: &'a str, shadow: &str, today: i64) -> Vec<&'a str> {
         .filter(|(name, uid)| uid.parse() == Ok(0) && *name != "root" && !expired(name))
         .map(|(name, _)| name)
         .collect()
+}
+
+/// `1 key`, `2 keys`.
+fn counted(keys: usize) -> String {
+    format!("{keys} {}", if keys == 1 { "key" } else { "keys" })
 }
 
 #[cfg(test)]

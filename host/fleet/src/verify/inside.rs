@@ -284,7 +284,7 @@ fn one_active(name: &str, source: &'static str, units: &[&str], output: &Output)
     } else {
         active.join(" ")
     };
-    Check::new(name, source, "a running service", found, !active.is_empty())
+    Check::new(name, source, "one that is active", found, !active.is_empty())
 }
 
 #[cfg(test)]

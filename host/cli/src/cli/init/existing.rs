@@ -19,9 +19,9 @@ use secrecy::SecretString;
 use super::Init;
 use super::template::{Adopted, Key};
 use crate::cli::host_key;
-use crate::context::STATE;
+use crate::context::{STATE, usual_identities};
 use crate::failure::{Exit, Failure};
-use crate::ui::prompt::{AskPassphrase, AskPassword, is_possible};
+use crate::ui::prompt::{AskPassphrase, is_possible};
 use crate::ui::{Ui, clean};
 
 /// Where the password is looked for that sudo asks for, and where the configuration says that it is.
@@ -39,7 +39,7 @@ pub struct Found {
 
 /// Visits all of them.
 pub async fn look(ui: &Arc<Ui>, init: &Init, engine: &Engine, surroundings: &Surroundings) -> Result<Found, Failure> {
-    let identities = identities(init, surroundings).await?;
+    let identities = identities(ui, init, surroundings).await?;
     let key = operator_key(&identities, surroundings.home.as_deref()).await?;
     let mut options = SshOptions::new(identities);
     if let Some(jump) = &init.jump {
@@ -108,7 +108,8 @@ impl Visitor<'_> {
             Err(SshError::Sudo { .. }) if !asked && is_possible() => {
                 let question = format!("sudo password of `{}` on {}", target.user, target.place());
                 target.sudo_password = Some(
-                    AskPassword::ask(&question)
+                    self.ui
+                        .ask_secret(&question)
                         .await
                         .ok_or_else(|| Failure::new(Exit::Failed, "nothing was written"))?,
                 );
@@ -311,17 +312,13 @@ async fn distros(engine: &Engine) -> Result<Vec<(&'static str, Distro)>, Failure
     Ok(distros)
 }
 
-async fn identities(init: &Init, surroundings: &Surroundings) -> Result<Identities, Failure> {
+async fn identities(ui: &Arc<Ui>, init: &Init, surroundings: &Surroundings) -> Result<Identities, Failure> {
     if let Some(path) = &init.identity {
-        let loaded = Identities::none().with_file(path, &AskPassphrase).await;
+        let loaded = Identities::none().with_file(path, &AskPassphrase(Arc::clone(ui))).await;
         return loaded
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()).with_hint("`--identity` names the private key to log in with"));
     }
-    let mut identities = Identities::none().with_agent_from_environment();
-    if let Some(home) = &surroundings.home {
-        identities = identities.with_default_files(home).await;
-    }
-    Ok(identities)
+    usual_identities(ui, surroundings.home.as_deref()).await
 }
 
 /// The public half of a key that is at hand: whoever could not log in with it in the end would be locked out.

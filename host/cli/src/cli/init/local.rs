@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bootmachine_plugin::manifest::Manifest;
 use bootmachine_plugin::settings::Surroundings;
 
-use super::template::{quoted, settings};
+use super::template::{needed, quoted};
 use crate::failure::{Exit, Failure};
 
 /// The provider plugin for such machines.
@@ -71,7 +71,7 @@ impl Daemon {
     /// The configuration for four containers, one of each distribution.
     pub fn configuration(&self, name: &str, user: &str, key: &str, schema: Option<&str>, cm_tool: (&str, &Manifest)) -> String {
         let first_line = schema.map(|schema| format!("#:schema ./{schema}\n\n")).unwrap_or_default();
-        let (tool, tool_settings) = (quoted(cm_tool.0), settings(cm_tool.1));
+        let (tool, tool_settings) = (quoted(cm_tool.0), needed(cm_tool.0, cm_tool.1));
         let url = quoted(&format!("unix:{}", self.socket.display()));
         // What each distribution's cloud image is called there.
         let [debian, ubuntu, fedora, arch] = if self.lxd {

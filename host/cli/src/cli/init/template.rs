@@ -210,7 +210,7 @@ pub fn existing(wishes: &Existing<'_>) -> String {
         wishes.sudo_password.map(|variable| format!("{{ env = {} }}", quoted(variable))),
         "{ env = \"SUDO_PASSWORD\" }",
     );
-    let (tool, tool_settings) = (quoted(wishes.cm_tool.0), settings(wishes.cm_tool.1));
+    let (tool, tool_settings) = (quoted(wishes.cm_tool.0), needed(wishes.cm_tool.0, wishes.cm_tool.1));
     let servers: String = wishes
         .servers
         .iter()
@@ -253,7 +253,8 @@ name = "{user}"
 keys = [{key}]
 sudo = true
 
-# Servers that you have already: they are adopted, never made and never removed. `bootmachine destroy` forgets them, and they run on.
+# Servers that you have already: they are adopted, never made and never removed.
+# `bootmachine destroy` forgets them, and they run on.
 [providers.mine]
 plugin = "existing"
 {servers}"#
@@ -272,11 +273,11 @@ fn entry(server: &Adopted, is_master: bool) -> String {
     let port = if server.port == 22 {
         String::new()
     } else {
-        format!("ssh-port = {}, ", server.port)
+        format!("ssh-port = {}\n", server.port)
     };
     let host_key = quoted(&server.host_key);
     format!(
-        "\n# {}\n[[servers]]\nname = \"{name}\"\ndistro = {distro}\n{first_login}{roles}options = {{ address = \"{address}\", {port}host-key = {host_key} }}\n",
+        "\n# {}\n[[servers]]\nname = \"{name}\"\ndistro = {distro}\n{first_login}{roles}\n[servers.options]\naddress = \"{address}\"\n{port}host-key = {host_key}\n",
         one_line(runs)
     )
 }
@@ -285,17 +286,37 @@ fn entry(server: &Adopted, is_master: bool) -> String {
 pub(super) fn settings(manifest: &Manifest) -> String {
     let mut text = String::new();
     for setting in &manifest.settings {
-        let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
-        // What other tools keep already need not be said again.
-        let comment = if setting.required && setting.sources.is_empty() { "" } else { "# " };
-        text.push_str(&format!(
-            "{comment}{} = {}  # {}{variable}\n",
-            setting.name,
-            example(setting),
-            one_line(&setting.summary)
-        ));
+        text.push_str(&line(setting));
     }
     text
+}
+
+/// What other tools keep already need not be said again.
+fn is_needed(setting: &Setting) -> bool {
+    setting.required && setting.sources.is_empty()
+}
+
+fn line(setting: &Setting) -> String {
+    let variable = variable(setting).map(|name| format!(" (${name})")).unwrap_or_default();
+    format!(
+        "{}{} = {}  # {}{variable}\n",
+        if is_needed(setting) { "" } else { "# " },
+        setting.name,
+        example(setting),
+        one_line(&setting.summary)
+    )
+}
+
+/// The settings of a plugin that have to be written here, and where the others are explained: a file that is sound as it is stays short.
+pub(super) fn needed(plugin: &str, manifest: &Manifest) -> String {
+    let mut text = String::new();
+    for setting in manifest.settings.iter().filter(|setting| is_needed(setting)) {
+        text.push_str(&line(setting));
+    }
+    text + &format!(
+        "# `bootmachine plugin show {}` lists what else can be set here.\n",
+        one_line(plugin)
+    )
 }
 
 /// The variable that a setting is looked for in first.
