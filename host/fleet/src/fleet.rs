@@ -44,6 +44,8 @@ pub struct Timing {
     pub reach: Duration,
     /// How long sshd may take until it answers again after it was told to read its settings anew.
     pub settle: Duration,
+    /// How long the others wait for a fresh machine to let somebody in, by when it has all of its addresses.
+    pub addresses: Duration,
     /// Before the first retry of something transient.
     pub retry_delay: Duration,
     /// Before any retry of something transient.
@@ -59,6 +61,7 @@ impl Default for Timing {
             poll_longest: Duration::from_secs(10),
             reach: Duration::from_secs(2),
             settle: Duration::from_secs(10),
+            addresses: Duration::from_secs(60),
             retry_delay: Duration::from_secs(2),
             retry_longest: Duration::from_secs(60),
             retries: 6,

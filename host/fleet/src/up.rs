@@ -2,7 +2,7 @@
 //!
 //! One failure stops one server. The master's stops those that need it, and says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bootmachine_broker::ErrorKind;
@@ -109,11 +109,25 @@ struct Run {
     absent_users: Vec<String>,
     /// The members that there will be, once each has an address or has failed to get one.
     expected: usize,
-    /// Whether a machine of this run was not through its first boot: a fresh one gets its addresses one after the other.
-    fresh: bool,
+    /// The machines that were not through their first boot when this run began: a fresh one gets its addresses one after the other.
+    fresh: BTreeSet<String>,
+    /// Those of them that are now, or failed.
+    arrived: watch::Sender<BTreeSet<String>>,
     /// The members as they are once all are there, read once for the run.
     settled: tokio::sync::OnceCell<BTreeMap<String, Member>>,
     places: Semaphore,
+}
+
+impl Run {
+    /// The members once the fresh ones let somebody in. One that does not answer keeps the others only so long.
+    async fn settle(&self) -> BTreeMap<String, Member> {
+        let mut arrived = self.arrived.subscribe();
+        let all = arrived.wait_for(|arrived| self.fresh.is_subset(arrived));
+        if tokio::time::timeout(self.fleet.timing.addresses, all).await.is_err() {
+            tracing::warn!(fresh = ?self.fresh, "not all of the fresh machines can be logged in to yet; some of their addresses may be unknown");
+        }
+        self.fleet.members_now().await
+    }
 }
 
 impl Fleet {
@@ -156,7 +170,7 @@ impl Fleet {
         let plan = self.plan().await?;
         self.check_what_is_new(&plan).await?;
 
-        let mut wanted: std::collections::BTreeSet<String> = self.config.users.iter().map(|user| user.name.value.clone()).collect();
+        let mut wanted: BTreeSet<String> = self.config.users.iter().map(|user| user.name.value.clone()).collect();
         let known = plan
             .servers
             .iter()
@@ -176,7 +190,10 @@ impl Fleet {
             fresh: plan
                 .servers
                 .iter()
-                .any(|server| server.from.is_some_and(|from| from <= Stage::Reach)),
+                .filter(|server| server.from.is_some_and(|from| from <= Stage::Reach))
+                .map(|server| server.name.clone())
+                .collect(),
+            arrived: watch::channel(BTreeSet::new()).0,
             settled: tokio::sync::OnceCell::new(),
             places: Semaphore::new(self.config.limits.parallel as usize),
         });
@@ -341,6 +358,9 @@ async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot::Receiver<
             .insert(planned.name.clone(), members.get(&planned.name).cloned().flatten())
             .is_none()
     });
+    run.arrived.send_modify(|arrived| {
+        arrived.insert(planned.name.clone());
+    });
     if is_master && matches!(result, ServerResult::Failed { .. }) {
         run.master.send_replace(Master::Failed);
     }
@@ -416,6 +436,9 @@ impl Life<'_> {
                 None => self.passed(Stage::Reach, &reached, "logged in", "").await?,
             }
             login = Some(reached);
+            self.run.arrived.send_modify(|arrived| {
+                arrived.insert(self.name.clone());
+            });
         }
         let Some(mut login) = login else {
             return Err(Problem::unavailable("there is no login"));
@@ -616,9 +639,9 @@ impl Life<'_> {
         let known = members.wait_for(|members| members.len() >= self.run.expected).await;
         let mut known = known.map(|known| known.clone()).unwrap_or_default();
         let fleet = &self.run.fleet;
-        if self.run.fresh {
+        if !self.run.fresh.is_empty() {
             // The first address is enough to log in by; firewalls have to know all of them.
-            let settled = self.run.settled.get_or_init(|| fleet.members_now()).await;
+            let settled = self.run.settled.get_or_init(|| self.run.settle()).await;
             for (name, member) in settled {
                 if let Some(Some(known)) = known.get_mut(name) {
                     // One that is rebooting just now has fewer: what was seen stays.
@@ -674,7 +697,6 @@ impl Life<'_> {
     }
 }
 
-/// Tells whether names or addresses of the members changed.
 /// Adds what is not there yet.
 fn join(known: &mut Vec<String>, more: &[String]) {
     for address in more {
@@ -684,6 +706,7 @@ fn join(known: &mut Vec<String>, more: &[String]) {
     }
 }
 
+/// Tells whether names or addresses of the members changed.
 fn hash(members: &[Member]) -> String {
     let mut lines: Vec<String> = members
         .iter()

@@ -47,3 +47,14 @@ firewall rules as they were loaded:
     - unless: test "$(nft -s list table inet bootmachine)" = "$(cat {{ loaded }})"
     - require:
       - service: nftables service
+
+{% if pillar['bootmachine']['master'] %}
+# Connections from before the rules are unknown to them: what the master says over the minion's would be dropped until the minion speaks by
+# itself, minutes later. A job that the minion is at work on goes on.
+minion hears its master:
+  cmd.run:
+    - name: systemctl try-restart salt-minion
+    - onchanges:
+      - service: nftables service
+      - cmd: firewall rules as they were loaded
+{% endif %}
