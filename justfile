@@ -21,11 +21,11 @@ test *ARGS:
 lab:
     tests/lab/run
 
-# bootmachine itself on four machines of the lab: up, verify, broken, mended, rebooted, destroyed
+# bootmachine itself on machines of the lab: broken and mended, with and without a master, members that come and go, IPv6 alone
 [group('check')]
 lab-cluster:
     cargo build
-    trap 'tests/lab/lab down' EXIT; tests/lab/lab up; tests/lab/cluster target/debug/bootmachine
+    trap 'tests/lab/lab down' EXIT; tests/lab/lab up; for script in cluster "cluster masterless" members ipv6; do set -- $script; tests/lab/$1 target/debug/bootmachine ${2:-}; done
 
 # The plugins' own tests alone, natively
 [group('check')]

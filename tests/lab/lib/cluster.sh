@@ -42,15 +42,16 @@ address_of() {
 # The public host key of a server, as LXD reads it from its disk.
 host_key_of() { lxd "/1.0/instances/$1/files?path=/etc/ssh/ssh_host_ed25519_key.pub" | cut -d ' ' -f 1-2; }
 
-# enter SERVER PORT USER [-o OPTION…] COMMAND…: with the lab's key, or the one at $identity.
+# enter SERVER PORT USER [-o OPTION…] COMMAND…: with the user's own key in $folder/USER, or the lab's.
 enter() {
-    local server=$1 port=$2 user=$3 address known=$folder/known_hosts.$1
+    local server=$1 port=$2 user=$3 address known=$folder/known_hosts.$1 identity=$folder/$3
     shift 3
+    [[ -e $identity ]] || identity=$LAB_FOLDER/tls/id_ed25519
     address=$(address_of "$server") || address=$(address_of "$server" inet6) || { echo "$server has no address" >&2; return 255; }
     [[ -s $folder/$server.pub ]] || host_key_of "$server" >"$folder/$server.pub"
     printf '[%s]:%s,%s %s\n' "$address" "$port" "$address" "$(cat "$folder/$server.pub")" >"$known.$BASHPID"
     mv "$known.$BASHPID" "$known"
-    ssh -i "${identity:-$LAB_FOLDER/tls/id_ed25519}" -p "$port" -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=4 \
+    ssh -i "$identity" -p "$port" -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=4 \
         -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$known" -o LogLevel=ERROR "$user@$address" "$@"
 }
 
@@ -121,4 +122,26 @@ nothing_changes() {
     for server in "$@"; do
         [[ ! -s $folder/$server.changes_of ]] || fail "Salt changes $server again: $(cat "$folder/$server.changes_of")"
     done
+}
+
+# commanded SERVER…: these minions answer their master, debian, and nobody but them reaches it.
+commanded() {
+    local address
+    enter debian 55022 sam sudo salt --out=json --static --timeout=20 "'*'" test.ping >"$folder/ping"
+    jq -e --args 'keys == ($ARGS.positional | sort) and all(. == true)' "$@" <"$folder/ping" >/dev/null ||
+        fail "of $*, the master commands: $(cat "$folder/ping")"
+    address=$(address_of debian) || address=$(address_of debian inet6)
+    ! timeout 3 bash -c "</dev/tcp/$address/4505" 2>/dev/null || fail "the master's port is open to others than the cluster"
+}
+
+# How long the last run took on each server, stage by stage, from bootmachine's own journal. What waits for another server counts as well.
+stages() {
+    jq -rs '
+        def seconds: capture("(?<at>.*?)(?<part>\\.[0-9]+)?Z") | (.at + "Z" | fromdate) + ((.part // "0") | tonumber);
+        (map(select(.what == "run-started")) | last) as $run | map(select(.run == $run.run)) |
+        (map(select(.stage)) | map(.server) | unique)[] as $server | ($run.time | seconds) as $began |
+        map(select(.server == $server and .what == "passed") | {stage, at: (.time | seconds)}) |
+        [., [$began] + map(.at)] | . as [$passed, $before] |
+        [range($passed | length) | "\($passed[.].stage) \($passed[.].at - $before[.] | round)"] |
+        "         \($server): \(join(", ")) s"' "$folder/cluster/.bootmachine/journal.jsonl"
 }

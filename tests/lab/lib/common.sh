@@ -9,6 +9,9 @@ LAB_NUMBER=${BOOTMACHINE_LAB_NUMBER:-0}
 LAB_BRIDGE=bmlab$LAB_NUMBER
 LAB_IPV4=10.213.$((77 + LAB_NUMBER)).1
 LAB_IPV6=fd6b:2f0e:5a$((77 + LAB_NUMBER))::1
+# A second network, in which machines have IPv6 alone.
+LAB_BRIDGE6=${LAB_BRIDGE}v6
+LAB_ONLY_IPV6=fd6b:2f0e:5b$((77 + LAB_NUMBER))::1
 # Where images are built, the bridge may not be there.
 LAB_LOOPBACK=127.0.0.$((1 + LAB_NUMBER))
 CACHE_PORT=3142

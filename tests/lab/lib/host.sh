@@ -117,17 +117,25 @@ CONF
 cache_runs() { alive "$LAB/run/cache.pid" "$LAB/run/cache"; }
 cache_stop() { end "$LAB/run/cache.pid" "$LAB/run/cache"; }
 
-# The repositories, to the machines alone.
+# The repositories, to the machines alone, and for those without IPv4 a way to them and to the cache.
 mirror_start() {
     ! mirror_runs || return 0
     background /usr/bin/python3 -m http.server --bind "$LAB_IPV4" --directory "$LAB/mirror" "$MIRROR_PORT" >"$LAB/log/mirror.log" 2>&1
     printf '%s\n' $! >"$LAB/run/mirror.pid"
-    until_true 20 curl -fsS -o /dev/null "http://$LAB_IPV4:$MIRROR_PORT/" ||
-        die "the web server of the repositories does not answer" "see $LAB/log/mirror.log"
+    background /usr/bin/python3 "$LAB_SOURCE/lib/forward.py" "$LAB_ONLY_IPV6" "$LAB_IPV4" "$MIRROR_PORT" "$CACHE_PORT" >"$LAB/log/forward.log" 2>&1
+    printf '%s\n' $! >"$LAB/run/forward.pid"
+    local host
+    for host in "$LAB_IPV4" "[$LAB_ONLY_IPV6]"; do
+        until_true 20 curl -fsS -o /dev/null "http://$host:$MIRROR_PORT/" ||
+            die "the web server of the repositories does not answer on $host" "see $LAB/log/mirror.log and $LAB/log/forward.log"
+    done
 }
 
 mirror_runs() { alive "$LAB/run/mirror.pid" "$LAB/mirror"; }
-mirror_stop() { end "$LAB/run/mirror.pid" "$LAB/mirror"; }
+mirror_stop() {
+    end "$LAB/run/mirror.pid" "$LAB/mirror"
+    end "$LAB/run/forward.pid" "$LAB_ONLY_IPV6"
+}
 
 # What of this computer a lab could leave changed, to be compared before and after: each of it as a line.
 snapshot() {

@@ -52,6 +52,12 @@ lxd_up() {
             "ipv4.address": $ipv4, "ipv4.nat": "false", "ipv4.firewall": "false", "ipv4.routing": "false",
             "ipv6.address": $ipv6, "ipv6.nat": "false", "ipv6.firewall": "false", "ipv6.routing": "false",
             "raw.dnsmasq": "no-resolv\nno-hosts\nlocal=/#/\ndhcp-option=3\nra-param=*,0,0\n"}}')" >/dev/null
+    lxd_call POST /1.0/networks "$(jq -n --arg name "$LAB_BRIDGE6" --arg ipv6 "$LAB_ONLY_IPV6/64" '
+        {name: $name, type: "bridge", config: {
+            "ipv4.address": "none", "ipv6.address": $ipv6, "ipv6.nat": "false", "ipv6.firewall": "false", "ipv6.routing": "false",
+            "raw.dnsmasq": "no-resolv\nno-hosts\nlocal=/#/\nra-param=*,0,0\n"}}')" >/dev/null
+    # Nobody can listen on an address before the kernel has made sure that nobody else has it.
+    until_true 10 addresses_settled || die "the addresses of the bridges do not settle" "see \`ip -6 address\`"
     lxd_pool
     lxd_call PUT /1.0/profiles/default "$(jq -n --arg network "$LAB_BRIDGE" '
         {description: "", config: {}, devices: {
@@ -59,8 +65,16 @@ lxd_up() {
             eth0: {type: "nic", name: "eth0", network: $network}}}')" >/dev/null
     # A size for servers. Debian's LXD without lxcfs limits a machine without showing it the limit.
     lxd_call POST /1.0/profiles '{"name": "small", "description": "", "config": {"limits.cpu": "2", "limits.memory": "2GiB"}, "devices": {}}' >/dev/null
+    # For machines without IPv4. Their images were made for the other network: where packages come from is corrected at their first boot.
+    lxd_call POST /1.0/profiles "$(jq -n --arg network "$LAB_BRIDGE6" --arg ipv4 "$LAB_IPV4" --arg ipv6 "$LAB_ONLY_IPV6" '
+        {name: "ipv6", description: "", devices: {eth0: {type: "nic", name: "eth0", network: $network}}, config: {
+            "user.vendor-data": ("#cloud-config\nbootcmd:\n- [sh, -c, \u0027" +
+                "sed -i s/\($ipv4):/[\($ipv6)]:/ /etc/apt/sources.list.d/*.sources /etc/pacman.d/mirrorlist /etc/yum.repos.d/*.repo 2>/dev/null; " +
+                "sed -i s/\($ipv4)/\($ipv6)/ /etc/resolv.conf\u0027]\n")}}')" >/dev/null
     lxd_trust
 }
+
+addresses_settled() { [[ -z $(ip -6 -o address show tentative dev "$LAB_BRIDGE"; ip -6 -o address show tentative dev "$LAB_BRIDGE6") ]]; }
 
 # Where machines are kept. In a btrfs of its own, in a file, a machine is a snapshot of its image, its disk can be given a size, and all of
 # them are gone at once with the file. A kernel without btrfs has them copied into folders.
@@ -107,6 +121,7 @@ LAB_CLIENT_KEY=$LAB/tls/client.key
 LAB_BRIDGE=$LAB_BRIDGE
 LAB_IPV4=$LAB_IPV4
 LAB_IPV6=$LAB_IPV6
+LAB_ONLY_IPV6=$LAB_ONLY_IPV6
 LAB_MIRROR=http://$LAB_IPV4:$MIRROR_PORT
 LAB_IMAGES=$(IFS=,; printf '%s' "${DISTROS[*]}")
 LAB_SALT_VERSION=$SALT_VERSION
@@ -145,6 +160,7 @@ lxd_down() {
     until_true 5 nobody_named "$LXD_DIR" || for pid in $(pids_named "$LXD_DIR"); do kill -KILL "$pid" 2>/dev/null || true; done
     until_true 10 nobody_named "$LXD_DIR" || die "processes of LXD do not end: $(pids_named "$LXD_DIR" | tr '\n' ' ')"
     ip link delete "$LAB_BRIDGE" 2>/dev/null || true
+    ip link delete "$LAB_BRIDGE6" 2>/dev/null || true
     unmount_below "$LXD_DIR"
     for name in $names; do cgroups_remove "$name"; done
     # LXC moves through this one on its way; where somebody else's LXC had it before, it stays.

@@ -54,7 +54,9 @@ machine_ssh() {
 }
 
 machine_delete() {
-    lxd_call PUT "/1.0/instances/$1/state" '{"action": "stop", "force": true, "timeout": 30}' >/dev/null
+    # One that never started can not be stopped.
+    [[ $(lxd_get "/1.0/instances/$1/state" | jq -r .metadata.status) == Stopped ]] ||
+        lxd_call PUT "/1.0/instances/$1/state" '{"action": "stop", "force": true, "timeout": 30}' >/dev/null
     lxd_call DELETE "/1.0/instances/$1" >/dev/null
     rm -rf "$LAB/run/machines/$1"
 }
