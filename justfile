@@ -27,6 +27,12 @@ lab-cluster:
     cargo build
     trap 'tests/lab/lab down' EXIT; tests/lab/lab up; for script in cluster "cluster masterless" members ipv6; do set -- $script; tests/lab/$1 target/debug/bootmachine ${2:-}; done
 
+# bootmachine's bootstrap beside the same steps by Ansible and pyinfra, on ten machines of the lab
+[group('check')]
+lab-compare:
+    cargo build --release
+    trap 'tests/lab/lab down' EXIT; tests/lab/lab up; tests/lab/compare target/release/bootmachine
+
 # The plugins' own tests alone, natively
 [group('check')]
 test-plugins *ARGS:
