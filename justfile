@@ -33,6 +33,17 @@ lab-compare:
     cargo build --release
     trap 'tests/lab/lab down' EXIT; tests/lab/lab up; tests/lab/compare target/release/bootmachine
 
+# bootmachine on a real OpenStack with simulated machines, from nothing to nothing: needs root on a Debian (docs/openstack.md)
+[group('check')]
+openstack:
+    cargo build
+    tests/openstack/run target/debug/bootmachine
+
+# Asks a real OpenStack anew what the practice cloud is compared with
+[group('maintain')]
+openstack-record:
+    trap 'tests/openstack/openstack down' EXIT; tests/openstack/openstack up; tests/openstack/openstack record
+
 # The plugins' own tests alone, natively
 [group('check')]
 test-plugins *ARGS:

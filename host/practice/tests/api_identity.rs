@@ -81,7 +81,7 @@ async fn what_is_wrong_with_a_login_is_not_told() {
         .await;
     insta::assert_snapshot!(wrong.shown(), @r#"
     401
-    www-authenticate: Keystone uri="http://CLOUD/identity"
+    www-authenticate: Keystone uri="http://CLOUD/identity/v3"
     {
       "error": {
         "code": 401,

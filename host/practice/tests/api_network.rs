@@ -306,15 +306,15 @@ async fn security_groups_have_rules_and_no_rule_twice() {
         ),
         (
             changed("direction", json!("up")),
-            "400 HTTPBadRequest: Invalid input for direction. Reason: 'up' is not in ['ingress', 'egress'].",
+            "400 HTTPBadRequest: Invalid input for direction. Reason: up is not in valid_values.",
         ),
         (
             changed("remote_ip_prefix", json!("home")),
-            "400 InvalidInput: Invalid input for remote_ip_prefix. Reason: 'home' is not a valid IP subnet.",
+            "400 InvalidCIDR: Invalid CIDR home given as IP prefix.",
         ),
         (
             changed("remote_ip_prefix", json!("2001:db8::/32")),
-            "400 SecurityGroupRuleInvalidEtherType: Conflicting value ethertype IPv4 for CIDR 2001:db8::/32",
+            "400 SecurityGroupRuleParameterConflict: Conflicting value ethertype IPv4 for CIDR 2001:db8::/32",
         ),
         (
             changed("security_group_id", json!("none")),

@@ -9,9 +9,9 @@ HOST_PACKAGES=(
 # Whether a lab can be here at all; if not, says why not.
 host_possible() {
     local folder
-    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || { echo "the lab needs Linux on x86-64"; return 1; }
-    ((EUID == 0)) || { echo "the lab needs root"; return 1; }
-    grep -qsx 'ID=debian' /etc/os-release || { echo "the lab is built of Debian's packages, on Debian"; return 1; }
+    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || { echo "$NOUN needs Linux on x86-64"; return 1; }
+    ((EUID == 0)) || { echo "$NOUN needs root"; return 1; }
+    grep -qsx 'ID=debian' /etc/os-release || { echo "$NOUN is built of Debian's packages, on Debian"; return 1; }
     folder=$(mktemp -d)
     mkdir "$folder"/{lower,upper,work,root}
     # A root that may not mount is that of a container.
@@ -19,7 +19,7 @@ host_possible() {
         umount "$folder/root"
     elif ! mount -t tmpfs tmpfs "$folder/root" 2>/dev/null; then
         rm -rf --one-file-system "$folder"
-        echo "the lab needs to mount file systems, which this computer refuses"
+        echo "$NOUN needs to mount file systems, which this computer refuses"
         return 1
     else
         # Only the file system below the folder for temporary files cannot be a layer of an overlay.
@@ -27,7 +27,7 @@ host_possible() {
     fi
     rm -rf --one-file-system "$folder"
     if [[ -z $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -writable -print -quit 2>/dev/null) ]]; then
-        echo "the lab needs control groups that it may write to"
+        echo "$NOUN needs control groups that it may write to"
         return 1
     fi
 }
@@ -81,16 +81,22 @@ sysctls_restore() {
     rm -f "$LAB/run/sysctls"
 }
 
-# The package cache. Where it gets packages from is what this computer's own apt is told, asked each time.
-cache_start() {
-    ! cache_runs || return 0
-    local targets archive security release
+# What this computer's own apt is told, asked each time: `release`, and where `archive` and `security` of it are.
+archives() {
+    local targets
     release=$(codename)
     # shellcheck disable=SC2016 # these are apt's own variables
     targets=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' | sort -u)
     archive=$(awk -v name="$release" '$2 == name { print $1; exit }' <<<"$targets")
     security=$(awk -v name="$release-security" '$2 == name { print $1; exit }' <<<"$targets")
     [[ -n $archive && -n $security ]] || die "apt of this computer knows no archive of $release" "run \`apt-get update\` once"
+}
+
+# The package cache. It gets packages from where this computer's own apt does.
+cache_start() {
+    ! cache_runs || return 0
+    local archive security release
+    archives
     rm -rf "$LAB/run/cache"
     mkdir -p "$LAB/run/cache" "$LAB/cache"
     cp -r /etc/apt-cacher-ng/. "$LAB/run/cache/"

@@ -33,6 +33,7 @@ fn documents() -> Vec<(String, String)> {
         "docs/existing.md",
         "docs/lab.md",
         "docs/local.md",
+        "docs/openstack.md",
     ]);
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }

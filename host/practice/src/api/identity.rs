@@ -58,7 +58,7 @@ fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
 
 fn log_in(c: &mut Context<'_>) -> Answer {
     let body: Value = serde_json::from_slice(&c.body).map_err(|_| {
-        invalid("Expecting to find valid JSON in the request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
+        invalid("Expecting to find valid JSON in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
     })?;
     let Some(auth) = body.get("auth").filter(|a| a.is_object()) else {
         return Err(missing("auth", "request body"));
@@ -67,7 +67,7 @@ fn log_in(c: &mut Context<'_>) -> Answer {
         return Err(invalid("'identity' is a required property"));
     };
     let Some(methods) = identity.get("methods").and_then(Value::as_array) else {
-        return Err(invalid("'methods' is a required property"));
+        return Err(invalid("Invalid input for field 'identity': 'methods' is a required property"));
     };
     let mut proven = Vec::new();
     let mut end = None;
@@ -90,6 +90,9 @@ fn log_in(c: &mut Context<'_>) -> Answer {
             Some("token") => {
                 let id = text(identity, "/token/id").ok_or_else(|| missing("token", "identity"))?.to_owned();
                 let now = c.cloud.clock.now();
+                if !is_fernet(&id) {
+                    return Err(unrecognised());
+                }
                 let token = c.cloud.tokens.check(&id, now).ok_or_else(refused)?;
                 from_credential |= token.methods.contains(&Method::ApplicationCredential);
                 end = Some(token.expires);
@@ -98,10 +101,10 @@ fn log_in(c: &mut Context<'_>) -> Answer {
                 proven.dedup();
             }
             Some(_) | None => {
-                return Err(Failure::new(
-                    StatusCode::UNAUTHORIZED,
-                    "Attempted to authenticate with an unsupported method.",
-                ));
+                return Err(
+                    Failure::new(StatusCode::UNAUTHORIZED, "Attempted to authenticate with an unsupported method.")
+                        .beside(json!({ "methods": ["external", "password", "token", "oauth1", "mapped", "application_credential"] })),
+                );
             }
         }
     }
@@ -109,7 +112,7 @@ fn log_in(c: &mut Context<'_>) -> Answer {
         return Err(refused());
     }
     let scoped = match auth.get("scope") {
-        Some(scope) if from_credential && scope.get("project").is_none() => return Err(credential_scope()),
+        Some(_) if from_credential => return Err(credential_scope()),
         None => true,
         Some(Value::String(word)) if word == "unscoped" => false,
         Some(scope) => match scope.get("project") {
@@ -126,13 +129,24 @@ fn log_in(c: &mut Context<'_>) -> Answer {
     // Without a scope a user gets the project that is its default; this one has one.
     let token = c.cloud.tokens.issue(&mut c.cloud.rng, proven, scoped, now, life, end);
     let with_catalog = c.query("nocatalog").is_none();
-    Ok(Reply::new(StatusCode::CREATED, render(c, &token, with_catalog))
-        .header("x-subject-token", token.id)
-        .header("vary", "X-Auth-Token"))
+    Ok(Reply::new(StatusCode::CREATED, render(c, &token, with_catalog)).header("x-subject-token", token.id))
 }
 
 fn credential_scope() -> Failure {
-    Failure::unauthorized()
+    Failure::new(
+        StatusCode::UNAUTHORIZED,
+        "Error authenticating with application credential: Application credentials cannot request a scope.",
+    )
+    .beside(json!({}))
+}
+
+/// Whether it looks like one of our tokens, good or not.
+fn is_fernet(token: &str) -> bool {
+    token.starts_with("gAAAAA") && token.len() > 100
+}
+
+fn unrecognised() -> Failure {
+    Failure::not_found("Could not recognize Fernet token")
 }
 
 fn missing(attribute: &str, target: &str) -> Failure {
@@ -170,7 +184,7 @@ fn names_user(c: &Context<'_>, user: &Value) -> Result<bool, Failure> {
 
 fn check_password(c: &Context<'_>, user: &Value) -> Result<(), Failure> {
     let Some(password) = user.get("password").and_then(Value::as_str) else {
-        return Err(missing("password", "user"));
+        return Err(refused());
     };
     if names_user(c, user)? && password == c.cloud.account.password {
         Ok(())
@@ -185,7 +199,10 @@ fn check_credential(c: &Context<'_>, credential: &Value) -> Result<(), Failure> 
         return Err(missing("secret", "application_credential"));
     };
     let named = match credential.get("id").and_then(Value::as_str) {
-        Some(id) => id == account.app_credential_id,
+        Some(id) if id != account.app_credential_id => {
+            return Err(Failure::not_found(format!("Could not find Application Credential: {id}.")));
+        }
+        Some(_) => true,
         None => {
             let name = credential
                 .get("name")
@@ -293,6 +310,9 @@ fn subject(c: &mut Context<'_>) -> Result<Token, Failure> {
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    if !is_fernet(&id) {
+        return Err(unrecognised());
+    }
     let now = c.cloud.clock.now();
     c.cloud
         .tokens
@@ -303,9 +323,7 @@ fn subject(c: &mut Context<'_>) -> Result<Token, Failure> {
 fn show(c: &mut Context<'_>) -> Answer {
     let token = subject(c)?;
     let with_catalog = c.query("nocatalog").is_none();
-    Ok(Reply::ok(render(c, &token, with_catalog))
-        .header("x-subject-token", token.id)
-        .header("vary", "X-Auth-Token"))
+    Ok(Reply::ok(render(c, &token, with_catalog)).header("x-subject-token", token.id))
 }
 
 fn revoke(c: &mut Context<'_>) -> Answer {
@@ -315,7 +333,7 @@ fn revoke(c: &mut Context<'_>) -> Answer {
 }
 
 fn auth_catalog(c: &mut Context<'_>) -> Answer {
-    let links = json!({ "next": null, "self": format!("{}/identity/v3/auth/catalog", c.base), "previous": null });
+    let links = json!({ "self": format!("{}/identity/v3/auth/catalog", c.base) });
     Ok(Reply::ok(json!({ "catalog": catalog(c), "links": links })))
 }
 

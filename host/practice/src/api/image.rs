@@ -42,7 +42,7 @@ fn versions(c: &mut Context<'_>) -> Answer {
 
 fn view(image: &Image) -> Value {
     let created = clock::seconds(image.created);
-    json!({
+    let mut view = json!({
         "os_distro": image.os.0,
         "os_version": image.os.1,
         "name": image.name,
@@ -67,10 +67,14 @@ fn view(image: &Image) -> Value {
         "self": format!("/v2/images/{}", image.id),
         "file": format!("/v2/images/{}/file", image.id),
         "schema": "/v2/schemas/image",
-    })
+    });
+    if image.status == "active" {
+        view["stores"] = json!("local");
+    }
+    view
 }
 
-const SORT_KEYS: [&str; 10] = [
+const SORT_KEYS: [&str; 8] = [
     "name",
     "status",
     "container_format",
@@ -79,8 +83,6 @@ const SORT_KEYS: [&str; 10] = [
     "id",
     "created_at",
     "updated_at",
-    "min_ram",
-    "min_disk",
 ];
 
 fn list(c: &mut Context<'_>) -> Answer {

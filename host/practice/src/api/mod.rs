@@ -20,6 +20,7 @@ use axum::Router;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::context::{Context, Microversion, NEWEST, OLDEST};
@@ -87,15 +88,9 @@ fn routes(app: Arc<App>) -> Router {
         .merge(image::routes())
         .merge(network::routes())
         .merge(control::routes())
-        .fallback(|State(app): State<Arc<App>>, request: Request| async move {
-            app.refuse(&request, StatusCode::NOT_FOUND, "The resource could not be found.")
-        })
+        .fallback(|State(app): State<Arc<App>>, request: Request| async move { app.unrouted(&request, StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|State(app): State<Arc<App>>, request: Request| async move {
-            app.refuse(
-                &request,
-                StatusCode::METHOD_NOT_ALLOWED,
-                "The method specified is not allowed for this resource.",
-            )
+            app.unrouted(&request, StatusCode::METHOD_NOT_ALLOWED)
         })
         .with_state(app)
 }
@@ -119,9 +114,11 @@ impl App {
         format!("{}/identity", self.base)
     }
 
-    fn refuse(&self, request: &Request, status: StatusCode, message: &str) -> Response {
+    fn unrouted(&self, request: &Request, status: StatusCode) -> Response {
         let service = Service::of(request.uri().path());
-        Failure::new(status, message).into_response(service, &self.identity_url(), request.headers())
+        let mut response = reply::unrouted(status, service, &self.identity_url(), request.headers());
+        stamp(response.headers_mut(), service, &self.cloud().request_id());
+        response
     }
 
     /// Gives a request to its handler.
@@ -130,6 +127,12 @@ impl App {
         let service = Service::of(parts.uri.path());
         let identity = self.identity_url();
         let refuse = |failure: Failure| failure.into_response(service, &identity, &parts.headers);
+        // Documents of versions are answered before the filter that numbers requests, and Glance's filter for tokens is, too.
+        let numbered = match service {
+            Service::Image | Service::Network => door != Door::Open,
+            Service::Compute => parts.uri.path().trim_end_matches('/') != "/compute",
+            _ => true,
+        };
         let Ok(body) = axum::body::to_bytes(body, wire::BODY_LIMIT).await else {
             return refuse(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large."));
         };
@@ -153,12 +156,30 @@ impl App {
             Door::Token => token.is_some(),
             Door::Scoped => token.as_ref().is_some_and(|t| t.scoped),
         };
+        let request_id = cloud.request_id();
         if !allowed {
-            return refuse(Failure::unauthorized());
+            let failure = if service == Service::Identity && token.is_some() {
+                Failure::forbidden("You are not authorized to perform the requested action.")
+            } else {
+                Failure::unauthorized()
+            };
+            let mut response = refuse(failure);
+            if numbered && service != Service::Image {
+                stamp(response.headers_mut(), service, &request_id);
+            }
+            return response;
         }
         let version = match version {
             Ok(version) => version,
-            Err(failure) => return refuse(failure),
+            Err(refused) => {
+                let (failure, asked) = *refused;
+                let mut response = refuse(failure);
+                if let Some(asked) = asked {
+                    version_headers(response.headers_mut(), &asked);
+                }
+                stamp(response.headers_mut(), service, &request_id);
+                return response;
+            }
         };
         let mut context = Context {
             cloud: &mut cloud,
@@ -178,8 +199,11 @@ impl App {
             Ok(reply) => reply.into_response(),
             Err(failure) => refuse(failure),
         };
-        if service == Service::Compute && !legacy && door != Door::Open {
-            version_headers(response.headers_mut(), version);
+        if service == Service::Compute && !legacy && numbered {
+            version_headers(response.headers_mut(), &version.to_string());
+        }
+        if numbered {
+            stamp(response.headers_mut(), service, &request_id);
         }
         response
     }
@@ -190,8 +214,27 @@ pub(crate) fn region_prefix(region: usize) -> &'static str {
     if region == 0 { "" } else { "/two" }
 }
 
-/// The microversion that a request asks for: `OpenStack-API-Version: compute 2.26` or `X-OpenStack-Nova-API-Version: 2.26`.
-fn microversion(headers: &HeaderMap) -> Result<Microversion, Failure> {
+/// What every answer of a service bears.
+fn stamp(headers: &mut HeaderMap, service: Service, request_id: &str) {
+    let Ok(id) = HeaderValue::try_from(request_id) else { return };
+    match service {
+        Service::Practice => return,
+        Service::Identity => {
+            headers.entry(VARY).or_insert(HeaderValue::from_static("X-Auth-Token"));
+        }
+        Service::Compute => {
+            headers.insert("x-compute-request-id", id.clone());
+            // Also of nothing.
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
+        Service::Image | Service::Network => {}
+    }
+    headers.insert("x-openstack-request-id", id);
+}
+
+/// The microversion that a request asks for: `OpenStack-API-Version: compute 2.26` or `X-OpenStack-Nova-API-Version: 2.26`. One that Nova
+/// does not have is refused, and named in the answer's head all the same.
+fn microversion(headers: &HeaderMap) -> Result<Microversion, Box<(Failure, Option<String>)>> {
     let new = headers
         .get_all("openstack-api-version")
         .iter()
@@ -216,22 +259,20 @@ fn microversion(headers: &HeaderMap) -> Result<Microversion, Failure> {
         .split_once('.')
         .and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
     match parts {
-        None => Err(Failure::bad(format!(
-            "API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
-        ))),
+        None => {
+            let message = format!("API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.");
+            Err(Box::new((Failure::bad(message), None)))
+        }
         Some((2, minor)) if (OLDEST.0..=NEWEST.0).contains(&minor) => Ok(Microversion(minor)),
         Some(_) => {
             let message = format!("Version {text} is not supported by the API. Minimum is {OLDEST} and maximum is {NEWEST}.");
-            Err(Failure::new(StatusCode::NOT_ACCEPTABLE, message))
+            Err(Box::new((Failure::new(StatusCode::NOT_ACCEPTABLE, message), Some(text))))
         }
     }
 }
 
-fn version_headers(headers: &mut HeaderMap, version: Microversion) {
-    if let (Ok(long), Ok(short)) = (
-        HeaderValue::try_from(format!("compute {version}")),
-        HeaderValue::try_from(version.to_string()),
-    ) {
+fn version_headers(headers: &mut HeaderMap, version: &str) {
+    if let (Ok(long), Ok(short)) = (HeaderValue::try_from(format!("compute {version}")), HeaderValue::try_from(version)) {
         headers.insert("openstack-api-version", long);
         headers.insert("x-openstack-nova-api-version", short);
         headers.append("vary", HeaderValue::from_static("OpenStack-API-Version"));

@@ -108,6 +108,8 @@ pub struct Failure {
     pub message: String,
     /// The exception's name, which Neutron shows.
     pub kind: &'static str,
+    /// What Keystone says beside the message of some refusals of a login.
+    pub identity: Option<Value>,
 }
 
 impl Failure {
@@ -123,6 +125,7 @@ impl Failure {
             status,
             message: message.into(),
             kind,
+            identity: None,
         }
     }
 
@@ -158,16 +161,36 @@ impl Failure {
         self
     }
 
+    /// With what Keystone says beside the message.
+    #[must_use]
+    pub fn beside(mut self, identity: Value) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
     /// As this service says it over the wire. `identity` is where to log in; `accept` what the client would like to read.
     pub fn into_response(self, service: Service, identity: &str, request: &HeaderMap) -> Response {
         if self.status == StatusCode::UNAUTHORIZED {
-            // The services leave this to a filter of Keystone's, whose words are Keystone's.
-            let reply = Reply::new(self.status, keystone(&self)).header(WWW_AUTHENTICATE.as_str(), format!("Keystone uri=\"{identity}\""));
-            return reply.into_response();
+            // The services leave this to a filter of Keystone's, whose words are Keystone's; Glance lets it pass and says it in its own.
+            let mut response = match service {
+                Service::Image => glance(&Self::new(self.status, NOT_VERIFIED), request),
+                _ => Reply::new(self.status, keystone(&self)).into_response(),
+            };
+            let version = if service == Service::Identity { "/v3" } else { "" };
+            if let Ok(value) = HeaderValue::try_from(format!("Keystone uri=\"{identity}{version}\"")) {
+                response.headers_mut().insert(WWW_AUTHENTICATE, value);
+            }
+            return response;
         }
         match service {
             Service::Identity => Reply::new(self.status, keystone(&self)).into_response(),
-            Service::Compute => Reply::new(self.status, nova(&self)).into_response(),
+            Service::Compute => {
+                let mut response = Reply::new(self.status, nova(&self)).into_response();
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+                response
+            }
             Service::Network => {
                 let error = json!({ "NeutronError": { "type": self.kind, "message": self.message, "detail": "" } });
                 Reply::new(self.status, error).into_response()
@@ -178,12 +201,44 @@ impl Failure {
     }
 }
 
+/// Glance's 401, in the words of the library that it is written with.
+const NOT_VERIFIED: &str = "This server could not verify that you are authorized to access the document you requested. Either you supplied \
+the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials required.";
+
 fn title(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or("Error")
 }
 
 fn keystone(failure: &Failure) -> Value {
-    json!({ "error": { "code": failure.status.as_u16(), "message": failure.message, "title": title(failure.status) } })
+    let mut error = json!({ "code": failure.status.as_u16(), "message": failure.message, "title": title(failure.status) });
+    if let Some(identity) = &failure.identity {
+        error["identity"] = identity.clone();
+    }
+    json!({ "error": error })
+}
+
+/// What no service has a route for. Nova's and Glance's routers do not tell a wrong method from a wrong path; Keystone's answers in HTML.
+pub fn unrouted(status: StatusCode, service: Service, identity: &str, request: &HeaderMap) -> Response {
+    let message = match (service, status) {
+        (Service::Compute, _) => return glance(&Failure::not_found("The resource could not be found."), request),
+        (Service::Identity, StatusCode::NOT_FOUND) => {
+            "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
+        }
+        (Service::Identity, _) => "The method is not allowed for the requested URL.",
+        (_, StatusCode::METHOD_NOT_ALLOWED) => "The method specified is not allowed for this resource.",
+        _ => "The resource could not be found.",
+    };
+    if service != Service::Identity {
+        return Failure::new(status, message).into_response(service, identity, request);
+    }
+    let (code, title) = (status.as_u16(), title(status));
+    let html = format!("<!doctype html>\n<html lang=en>\n<title>{code} {title}</title>\n<h1>{title}</h1>\n<p>{message}</p>\n");
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
 }
 
 fn nova(failure: &Failure) -> Value {

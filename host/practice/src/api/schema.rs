@@ -175,6 +175,23 @@ fn keyword_error(keyword: &str, wanted: &Value, schema: &Value, value: &Value, p
                     whole: true,
                 });
             }
+            // Key pairs, before 2.92 and since.
+            let others = match format {
+                "keypair-name" => Some("_- "),
+                "keypair-name-2.92" => Some("@._- "),
+                _ => None,
+            };
+            if let Some(others) = others {
+                let bad = text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
+                return bad.then(|| Error {
+                    message: format!(
+                        "An invalid 'name' value was provided. The name must be: Only expected characters: [{others}{ALPHANUMERIC}]"
+                    ),
+                    path: None,
+                    value: Value::Null,
+                    whole: true,
+                });
+            }
             (!has_format(format, text)).then(|| fail(format!("{} is not a {}", shown(), python(wanted))))?
         }
         _ => None,
@@ -214,14 +231,22 @@ fn is_name(text: &str) -> bool {
     text.chars().all(printable) && !text.starts_with(char::is_whitespace) && !text.ends_with(char::is_whitespace)
 }
 
+/// As Python shows the characters of a name.
+const ALPHANUMERIC: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// As Python reads base64: what is not of its alphabet is passed over, and only the padding has to be right.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    let packed: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || "+/=".contains(*c)).collect();
+    STANDARD.decode(packed).ok()
+}
+
 fn has_format(format: &str, text: &str) -> bool {
     match format {
         "uuid" => ids::is_uuid(text),
-        "base64" => STANDARD.decode(text.split_ascii_whitespace().collect::<String>()).is_ok(),
+        "base64" => base64(text).is_some(),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "regex" => Regex::new(text).is_ok(),
-        "keypair-name" => !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "@._- ".contains(c)),
         _ => true,
     }
 }

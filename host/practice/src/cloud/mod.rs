@@ -97,6 +97,8 @@ pub struct Cloud {
     pub hypervisor: Arc<dyn Hypervisor>,
     /// Counts what is numbered.
     counter: u64,
+    /// Counts requests.
+    requests: u64,
 }
 
 impl Cloud {
@@ -123,6 +125,7 @@ impl Cloud {
             calls: Calls::default(),
             hypervisor,
             counter: 0,
+            requests: 0,
             clock,
             options,
         };
@@ -130,6 +133,12 @@ impl Cloud {
             cloud.add_default_group(region);
         }
         cloud
+    }
+
+    /// A new number of a request, as the services give one to each. It takes nothing from the cloud's chance.
+    pub fn request_id(&mut self) -> String {
+        self.requests += 1;
+        format!("req-{}", ids::named(&format!("request {}", self.requests)))
     }
 
     /// The next number.
@@ -159,7 +168,7 @@ impl Cloud {
                 port_max: None,
                 remote_prefix: None,
                 remote_group: Some(id.clone()),
-                description: String::new(),
+                description: None,
                 created,
             });
         }
@@ -188,7 +197,7 @@ impl Cloud {
                 port_max: None,
                 remote_prefix: None,
                 remote_group: None,
-                description: String::new(),
+                description: None,
                 created,
             })
             .collect()

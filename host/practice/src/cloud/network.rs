@@ -174,8 +174,8 @@ pub struct GroupRule {
     pub remote_prefix: Option<String>,
     /// From or to the members of this group.
     pub remote_group: Option<String>,
-    /// What the user wrote on it.
-    pub description: String,
+    /// What the user wrote on it; of rules that every group has, nothing.
+    pub description: Option<String>,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -11,8 +11,8 @@ use crate::api::{Reply, Service};
 use crate::catalogue::Catalogue;
 use crate::errors::{garbage, refusal};
 use crate::settings::{Credentials, Domain, Scope, Settings, Subject};
-use bootmachine_sdk::Error;
 use bootmachine_sdk::http::{self, Request};
+use bootmachine_sdk::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 /// What a login yields.
@@ -61,14 +61,15 @@ fn ask(question: Request, body: &Value) -> Result<Reply, Error> {
 fn accepted(reply: Reply, credentials: &Credentials) -> Result<Reply, Error> {
     match reply.status {
         200..300 => return Ok(reply),
-        404 => {
+        404 if !speaks_keystone(&reply) => {
             let message = format!("there is no identity service at {}", reply.request.trim_start_matches("POST "));
             return Err(Error::not_found(message).hint("check `auth-url`"));
         }
         _ => {}
     }
     let mut cause = refusal(&reply);
-    if reply.status == 401 {
+    if matches!(reply.status, 401 | 404) {
+        cause.kind = ErrorKind::Unauthenticated;
         cause.hint = Some(match credentials {
             Credentials::Password { .. } => {
                 "check `username`, `user-domain-name`, `password`, `project-name` and `project-domain-name`".into()
@@ -81,6 +82,13 @@ fn accepted(reply: Reply, credentials: &Credentials) -> Result<Reply, Error> {
         });
     }
     Err(cause)
+}
+
+/// Whether a refusal is Keystone's own. With 404 it says that it does not know the application credential or the token that was named; what
+/// answers at a wrong address, its own router included, says it in HTML or in another way.
+fn speaks_keystone(reply: &Reply) -> bool {
+    let body = reply.json::<Value>();
+    body.is_ok_and(|body| body.pointer("/error/code").is_some() && body.pointer("/error/message").is_some())
 }
 
 /// The body of a v3 login.

@@ -192,6 +192,15 @@ fn no_identity_service_there() {
     insta::assert_snapshot!(connect(script, settings(&[])));
 }
 
+/// Keystone answers 404 to a token or an application credential that it does not know; that is no wrong address.
+#[test]
+fn credentials_that_the_cloud_does_not_know() {
+    let unknown = json!({ "error": { "code": 404, "message": "Could not recognize Fernet token", "title": "Not Found" } });
+    let script = vec![("POST https://cloud.test/identity/v3/auth/tokens", json_response(404, &unknown))];
+    let settings = settings(&[("password", ""), ("username", ""), ("auth-type", "token"), ("token", "ref:token")]);
+    insta::assert_snapshot!(connect(script, settings));
+}
+
 #[test]
 fn missing_credentials_are_named_before_any_request() {
     insta::assert_snapshot!(connect(Vec::new(), settings(&[("password", "")])));

@@ -15,7 +15,8 @@ pub(super) fn routes() -> Routes {
 
 fn action(c: &mut Context<'_>) -> Answer {
     let body = c.json()?;
-    let Some((name, _)) = body.as_object().and_then(|o| o.iter().next()) else {
+    let one = body.as_object().filter(|o| o.len() == 1);
+    let Some((name, _)) = one.and_then(|o| o.iter().next()) else {
         return Err(Failure::bad("Malformed request body"));
     };
     let name = name.clone();

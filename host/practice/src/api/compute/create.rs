@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use rand::Rng as _;
 use serde_json::{Value, json};
@@ -12,6 +10,7 @@ use super::wish::{devices, networks, security_groups};
 use super::{links, schemas};
 use crate::api::context::Context;
 use crate::api::reply::{Answer, Failure, Reply};
+use crate::api::schema;
 use crate::cloud::catalog::{Flavor, Image};
 use crate::cloud::faults::ServerEffect;
 use crate::cloud::servers::{Due, Server, Task, VmState};
@@ -48,8 +47,8 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
         return Err(Failure::bad("Missing imageRef attribute"));
     }
     let flavor = flavor.ok_or_else(|| Failure::bad(format!("Flavor {flavor_id} could not be found.")))?;
-    if let Some(zone) = text("availability_zone").filter(|z| z != ZONE) {
-        return Err(Failure::bad(format!("The requested availability zone is not available: {zone}")));
+    if text("availability_zone").is_some_and(|zone| zone != ZONE) {
+        return Err(Failure::bad("The requested availability zone is not available"));
     }
     if devices.is_none() && flavor.disk == 0 {
         return Err(Failure::forbidden(
@@ -75,15 +74,13 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
     };
     let user_data = match text("user_data") {
         None => None,
-        Some(encoded) => {
-            let packed: String = encoded.split_ascii_whitespace().collect();
-            Some(
-                STANDARD
-                    .decode(packed)
-                    .map_err(|_| Failure::bad("User data needs to be valid base 64."))?,
-            )
-        }
+        Some(encoded) => Some(schema::base64(&encoded).ok_or_else(|| Failure::bad("User data needs to be valid base 64."))?),
     };
+    let hints = ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"];
+    if let Some(group) = hints.iter().find_map(|hints| body.get(hints)?.get("group")?.as_str()) {
+        // There are none.
+        return Err(Failure::bad(format!("Instance group {group} could not be found.")));
+    }
     let groups = security_groups(c, &wish)?;
     let attachment = networks(c, &wish)?;
     let metadata: BTreeMap<String, String> = wish
@@ -154,8 +151,10 @@ pub(super) fn create(c: &mut Context<'_>) -> Answer {
         };
         c.cloud.servers.push(server);
         let region = c.region;
-        if effect != Some(ServerEffect::NoAddress) && !c.cloud.connect(&id, region, &attachment.networks, &attachment.ports, &groups) {
-            // Neutron had no address left: that shows when the server is built.
+        if attachment.impossible
+            || effect != Some(ServerEffect::NoAddress) && !c.cloud.connect(&id, region, &attachment.networks, &attachment.ports, &groups)
+        {
+            // Neutron had no address left, or none for this project: that shows when the server is built.
             if let Some(server) = c.cloud.server_mut(region, &id) {
                 let message = format!("Build of instance {id} aborted: Failed to allocate the network(s), not rescheduling.");
                 server.effect = Some(ServerEffect::Error { message, code: 500 });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{links, number, page};
+use super::{links, page};
 use crate::api::context::Context;
 use crate::api::reply::{Answer, Failure, Reply};
 use crate::api::{Door, Routes, methods};
@@ -46,14 +46,23 @@ fn detail(c: &Context<'_>, flavor: &Flavor) -> Value {
     view
 }
 
+/// A filter for flavours that have at least this much.
+fn least(c: &Context<'_>, filter: &str) -> Result<Option<u64>, Failure> {
+    let Some(text) = c.query(filter) else { return Ok(None) };
+    let number = text
+        .parse()
+        .map_err(|_| Failure::bad(format!("Invalid {filter} filter [{text}]")))?;
+    Ok(Some(number))
+}
+
 fn list_with(c: &mut Context<'_>, collection: &str, show: fn(&Context<'_>, &Flavor) -> Value) -> Answer {
     let mut flavors = c.cloud.flavors.clone();
     flavors.sort_by(|a, b| a.id.cmp(b.id));
-    if let Some(ram) = number(c, "minRam")? {
-        flavors.retain(|f| f.ram >= ram as u64);
+    if let Some(ram) = least(c, "minRam")? {
+        flavors.retain(|f| f.ram >= ram);
     }
-    if let Some(disk) = number(c, "minDisk")? {
-        flavors.retain(|f| f.disk >= disk as u64);
+    if let Some(disk) = least(c, "minDisk")? {
+        flavors.retain(|f| f.disk >= disk);
     }
     let unknown = |marker: &str| Failure::bad(format!("marker [{marker}] not found"));
     let (flavors, next) = page(c, flavors, collection, |f| f.id.to_owned(), unknown)?;

@@ -198,8 +198,9 @@ pub(super) fn one_tag() -> Value {
 
 /// POST /os-keypairs.
 pub(super) fn key_pair(c: &Context<'_>) -> Value {
+    let letters = if c.since(92) { "keypair-name-2.92" } else { "keypair-name" };
     let mut properties = json!({
-        "name": { "allOf": [name(), { "type": "string", "minLength": 1, "maxLength": 255, "format": "keypair-name" }] },
+        "name": { "allOf": [name(), { "type": "string", "minLength": 1, "maxLength": 255, "format": letters }] },
         "public_key": { "type": "string" },
     });
     if c.since(2) {

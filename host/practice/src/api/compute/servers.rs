@@ -4,9 +4,11 @@ use http::StatusCode;
 use regex::Regex;
 use serde_json::{Value, json};
 
+use super::create::truthy;
 use super::{create, page, schemas, server_id, view};
 use crate::api::context::Context;
 use crate::api::reply::{Answer, Failure, Reply};
+use crate::api::schema::python;
 use crate::api::{Door, Routes, methods};
 use crate::cloud::servers::{Server, VmState};
 
@@ -87,6 +89,39 @@ const LATER_FILTERS: [(&str, u16); 6] = [
     ("locked", 73),
 ];
 
+const SORT_KEYS: [&str; 30] = [
+    "access_ip_v4",
+    "access_ip_v6",
+    "auto_disk_config",
+    "availability_zone",
+    "config_drive",
+    "created_at",
+    "display_description",
+    "display_name",
+    "host",
+    "hostname",
+    "image_ref",
+    "instance_type_id",
+    "kernel_id",
+    "key_name",
+    "launch_index",
+    "launched_at",
+    "locked",
+    "locked_by",
+    "node",
+    "power_state",
+    "progress",
+    "project_id",
+    "ramdisk_id",
+    "root_device_name",
+    "task_state",
+    "terminated_at",
+    "updated_at",
+    "user_id",
+    "uuid",
+    "vm_state",
+];
+
 const STATES: [&str; 19] = [
     "ACTIVE",
     "BUILD",
@@ -116,9 +151,7 @@ fn wanted(c: &Context<'_>) -> Result<Vec<Server>, Failure> {
             || matches!(name.as_str(), "limit" | "marker" | "sort_key" | "sort_dir" | "ip" | "ip6")
             || LATER_FILTERS.iter().any(|(filter, since)| filter == name && c.since(*since));
         if !known && c.since(75) {
-            return Err(Failure::bad(format!(
-                "Additional properties are not allowed ('{name}' was unexpected)"
-            )));
+            return Err(Failure::bad(format!("'{name}' does not match any of the regexes: '^_'")));
         }
         if name.starts_with('_')
             || matches!(
@@ -192,9 +225,11 @@ fn sort(c: &Context<'_>, servers: &mut [Server]) -> Result<(), Failure> {
             "display_name" | "name" => servers.sort_by(|a, b| a.name.cmp(&b.name)),
             "uuid" => servers.sort_by(|a, b| a.id.cmp(&b.id)),
             "created_at" => servers.sort_by_key(|s| s.number),
+            key if SORT_KEYS.contains(&key) => {}
             _ => {
                 return Err(Failure::bad(format!(
-                    "Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of the sort keys"
+                    "Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of {}",
+                    python(&json!(SORT_KEYS))
                 )));
             }
         }
@@ -211,7 +246,16 @@ fn sort(c: &Context<'_>, servers: &mut [Server]) -> Result<(), Failure> {
 }
 
 fn list_with(c: &mut Context<'_>, collection: &str, show: fn(&Context<'_>, &Server) -> Value) -> Answer {
-    let servers = wanted(c)?;
+    let listing = if collection == "servers" { "index" } else { "detail" };
+    if c.query("all_tenants").is_some_and(|all| all.is_empty() || truthy(all)) {
+        return Err(Failure::forbidden(format!(
+            "Policy doesn't allow os_compute_api:servers:{listing}:get_all_tenants to be performed."
+        )));
+    }
+    let mut servers = wanted(c)?;
+    if c.query("limit") == Some("0") {
+        servers.clear();
+    }
     let unknown = |marker: &str| Failure::bad(format!("marker [{marker}] not found"));
     let (servers, next) = page(c, servers, collection, |s| s.id.clone(), unknown)?;
     let mut body = json!({ "servers": servers.iter().map(|s| show(c, s)).collect::<Vec<_>>() });
@@ -243,7 +287,7 @@ fn find(c: &Context<'_>) -> Result<Server, Failure> {
 
 fn show(c: &mut Context<'_>) -> Answer {
     let server = find(c)?;
-    let body = json!({ "server": view::detail(c, &server) });
+    let body = json!({ "server": view::whole(c, &server) });
     c.cloud.looked_at(&server.id);
     Ok(Reply::ok(body))
 }
@@ -270,7 +314,7 @@ fn update(c: &mut Context<'_>) -> Answer {
         server.updated = now;
     }
     let server = find(c)?;
-    Ok(Reply::ok(json!({ "server": view::detail(c, &server) })))
+    Ok(Reply::ok(json!({ "server": view::whole(c, &server) })))
 }
 
 fn delete(c: &mut Context<'_>) -> Answer {

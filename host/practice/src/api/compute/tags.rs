@@ -12,6 +12,9 @@ use crate::cloud::servers::VmState;
 /// A server may have this many.
 const MOST: usize = 50;
 
+/// How Nova calls the empty answer to a new tag.
+const NOTHING: &str = "text/html; charset=UTF-8";
+
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route(
@@ -76,12 +79,14 @@ fn add(c: &mut Context<'_>) -> Answer {
         return Err(Failure::bad(format!("The number of tags exceeded the per-server limit {MOST}")));
     }
     if tags.contains(&tag) {
-        return Ok(Reply::empty(StatusCode::NO_CONTENT));
+        return Ok(Reply::empty(StatusCode::NO_CONTENT).header("content-type", NOTHING));
     }
     tags.push(tag.clone());
     store(c, &id, tags);
     let location = format!("{}/compute/v2.1/servers/{id}/tags/{tag}", c.here);
-    Ok(Reply::empty(StatusCode::CREATED).header("location", location))
+    Ok(Reply::empty(StatusCode::CREATED)
+        .header("content-type", NOTHING)
+        .header("location", location))
 }
 
 fn replace(c: &mut Context<'_>) -> Answer {

@@ -102,6 +102,15 @@ pub(super) fn detail(c: &Context<'_>, server: &Server) -> Value {
     Value::Object(view)
 }
 
+/// Everything, and what is told of one server only.
+pub(super) fn whole(c: &Context<'_>, server: &Server) -> Value {
+    let mut view = detail(c, server);
+    if c.since(71) {
+        view["server_groups"] = json!([]);
+    }
+    view
+}
+
 /// The name as Nova makes a host name of it.
 fn host_name(name: &str) -> String {
     let allowed: String = name
@@ -163,7 +172,11 @@ pub(super) fn addresses(c: &Context<'_>, server: &Server) -> Value {
     Value::Object(by_network)
 }
 
+/// They belong to its ports.
 fn groups(c: &Context<'_>, server: &Server) -> Value {
+    if !c.cloud.ports.iter().any(|p| p.device == server.id) {
+        return json!([]);
+    }
     server
         .security_groups
         .iter()

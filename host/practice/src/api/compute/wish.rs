@@ -18,6 +18,8 @@ pub(super) struct Devices {
 pub(super) struct Attachment {
     pub(super) networks: Vec<String>,
     pub(super) ports: Vec<String>,
+    /// Neutron will refuse it. Nova finds that out when it builds the server.
+    pub(super) impossible: bool,
 }
 
 /// The block devices that were asked for; none if the image is put on the flavour's disk.
@@ -136,10 +138,7 @@ pub(super) fn find_group(c: &Context<'_>, name: &str) -> Result<String, Failure>
     let named: Vec<_> = mine().filter(|g| g.name == name).collect();
     match named.as_slice() {
         [one] => Ok(one.id.clone()),
-        [] => Err(Failure::bad(format!(
-            "Security group {name} not found for project {}.",
-            c.cloud.account.project_id
-        ))),
+        [] => Err(Failure::bad(format!("Unable to find security_group with name or id '{name}'"))),
         _ => Err(Failure::conflict(format!(
             "Multiple security groups found matching '{name}'. Use an ID to be more specific."
         ))),
@@ -152,11 +151,13 @@ pub(super) fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Fail
         Some(Value::String(word)) if word == "none" => Ok(Attachment {
             networks: Vec::new(),
             ports: Vec::new(),
+            impossible: false,
         }),
         Some(Value::Array(list)) if !list.is_empty() => {
             let mut attachment = Attachment {
                 networks: Vec::new(),
                 ports: Vec::new(),
+                impossible: false,
             };
             for item in list {
                 if let Some(port) = item.get("port").and_then(Value::as_str) {
@@ -175,11 +176,7 @@ pub(super) fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Fail
                     .iter()
                     .find(|n| n.id == id)
                     .ok_or_else(|| Failure::bad(format!("Network {id} could not be found.")))?;
-                if network.external {
-                    return Err(Failure::forbidden(format!(
-                        "It is not allowed to create an interface on external network {id}"
-                    )));
-                }
+                attachment.impossible |= network.external;
                 attachment.networks.push(id.to_owned());
             }
             Ok(attachment)
@@ -195,6 +192,7 @@ pub(super) fn networks(c: &Context<'_>, wish: &Value) -> Result<Attachment, Fail
             Ok(Attachment {
                 networks: usable,
                 ports: Vec::new(),
+                impossible: false,
             })
         }
     }

@@ -53,7 +53,6 @@ fn view(c: &Context<'_>, floating: &FloatingIp) -> Value {
             "status": if port.is_some() { "ACTIVE" } else { "DOWN" },
             "description": floating.description,
             "port_details": details,
-            "port_forwardings": [],
             "tags": floating.tags,
             "created_at": clock::seconds(floating.created),
             "updated_at": clock::seconds(floating.updated),

@@ -50,12 +50,19 @@ fn rule_view(c: &Context<'_>, group: &str, rule: &GroupRule) -> Value {
             "normalized_cidr": rule.remote_prefix,
             "remote_group_id": rule.remote_group,
             "description": rule.description,
-            "tags": [],
             "created_at": clock::seconds(rule.created),
             "updated_at": clock::seconds(rule.created),
             "revision_number": 0,
         }),
     )
+}
+
+/// A rule as it stands in its group, where more is shown of it, a number of the database among that.
+fn inner_rule_view(c: &Context<'_>, group: &str, rule: &GroupRule) -> Value {
+    let mut view = rule_view(c, group, rule);
+    view["tags"] = json!([]);
+    view["standard_attr_id"] = rule.id.get(..6).and_then(|digits| u32::from_str_radix(digits, 16).ok()).into();
+    view
 }
 
 fn view(c: &Context<'_>, group: &Group) -> Value {
@@ -68,7 +75,7 @@ fn view(c: &Context<'_>, group: &Group) -> Value {
             "tenant_id": c.cloud.account.project_id,
             "description": group.description,
             "shared": false,
-            "security_group_rules": group.rules.iter().map(|r| rule_view(c, &group.id, r)).collect::<Vec<_>>(),
+            "security_group_rules": group.rules.iter().map(|r| inner_rule_view(c, &group.id, r)).collect::<Vec<_>>(),
             "tags": [],
             "created_at": clock::seconds(group.created),
             "updated_at": clock::seconds(group.updated),
@@ -165,6 +172,35 @@ fn rules(c: &mut Context<'_>) -> Answer {
     listed(c, "security_group_rules", "security-group-rules", all)
 }
 
+/// The protocols that have names.
+const PROTOCOLS: [&str; 25] = [
+    "ah",
+    "dccp",
+    "egp",
+    "esp",
+    "gre",
+    "hopopt",
+    "icmp",
+    "igmp",
+    "ip",
+    "ipip",
+    "ipv6-encap",
+    "ipv6-frag",
+    "ipv6-icmp",
+    "icmpv6",
+    "ipv6-nonxt",
+    "ipv6-opts",
+    "ipv6-route",
+    "ospf",
+    "pgm",
+    "rsvp",
+    "sctp",
+    "tcp",
+    "udp",
+    "udplite",
+    "vrrp",
+];
+
 /// The rule that a request asks for, with the group that it is for.
 fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
     let known = [
@@ -183,13 +219,16 @@ fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
     let group = required(&wish, "security_group_id")?.as_str().unwrap_or_default().to_owned();
     let direction = required(&wish, "direction")?.as_str().unwrap_or_default().to_owned();
     if direction != "ingress" && direction != "egress" {
-        return Err(invalid("direction", &format!("'{direction}' is not in ['ingress', 'egress']")));
+        return Err(invalid("direction", &format!("{direction} is not in valid_values")));
     }
     let ethertype = match wish.get("ethertype").and_then(Value::as_str) {
         None => "IPv4",
         Some(kind) if kind.eq_ignore_ascii_case("ipv4") => "IPv4",
         Some(kind) if kind.eq_ignore_ascii_case("ipv6") => "IPv6",
-        Some(kind) => return Err(invalid("ethertype", &format!("'{kind}' is not in ['IPv4', 'IPv6']"))),
+        Some(kind) => {
+            let message = format!("Security group rule for ethertype '{kind}' not supported. Allowed values are ['IPv4', 'IPv6'].");
+            return Err(input(&message).kind("SecurityGroupRuleInvalidEtherType"));
+        }
     };
     let protocol = wish
         .get("protocol")
@@ -199,6 +238,16 @@ fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
                 .or_else(|| p.as_i64().map(|n| n.to_string()))
         })
         .filter(|p| p != "any");
+    if let Some(protocol) = &protocol
+        && !PROTOCOLS.contains(&protocol.as_str())
+        && protocol.parse::<u8>().is_err()
+    {
+        let known = PROTOCOLS.map(|p| format!("'{p}'")).join(", ");
+        let message = format!(
+            "Security group rule protocol {protocol} not supported. Only protocol values [None, {known}] and integer representations [0 to 255] are supported."
+        );
+        return Err(input(&message).kind("SecurityGroupRuleInvalidProtocol"));
+    }
     let (port_min, port_max) = (port(&wish, "port_range_min")?, port(&wish, "port_range_max")?);
     let with_ports = matches!(
         protocol.as_deref(),
@@ -230,9 +279,10 @@ fn wanted(c: &Context<'_>) -> Result<(String, GroupRule), Failure> {
     };
     let remote_group = string(&wish, "remote_group_id", 64)?;
     if remote_prefix.is_some() && remote_group.is_some() {
-        return Err(input("Only remote_ip_prefix or remote_group_id may be provided.").kind("SecurityGroupRemoteGroupAndRemoteIpPrefix"));
+        let message = "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.";
+        return Err(input(message).kind("SecurityGroupMultipleRemoteEntites"));
     }
-    let description = string(&wish, "description", 255)?.unwrap_or_default();
+    let description = Some(string(&wish, "description", 255)?.unwrap_or_default());
     let rule = GroupRule {
         id: String::new(),
         direction,
@@ -270,13 +320,10 @@ fn port(wish: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
 fn prefix(text: &str, ethertype: &str) -> Result<String, Failure> {
     let parsed = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(network) = parsed else {
-        return Err(Failure::bad(format!(
-            "Invalid input for remote_ip_prefix. Reason: '{text}' is not a valid IP subnet."
-        ))
-        .kind("InvalidInput"));
+        return Err(Failure::bad(format!("Invalid CIDR {text} given as IP prefix.")).kind("InvalidCIDR"));
     };
     if matches!(network, IpNet::V4(_)) != (ethertype == "IPv4") {
-        return Err(input(&format!("Conflicting value ethertype {ethertype} for CIDR {text}")).kind("SecurityGroupRuleInvalidEtherType"));
+        return Err(input(&format!("Conflicting value ethertype {ethertype} for CIDR {text}")).kind("SecurityGroupRuleParameterConflict"));
     }
     Ok(network.to_string())
 }

@@ -107,8 +107,7 @@ fn listed(c: &Context<'_>, collection: &str, path: &str, mut items: Vec<Value>) 
     let mut next = None;
     if let Some(marker) = c.query("marker") {
         let position = items.iter().position(|i| i["id"] == marker);
-        let position = position
-            .ok_or_else(|| Failure::bad(format!("Invalid input for operation: The marker {marker} was not found.")).kind("InvalidInput"))?;
+        let position = position.ok_or_else(|| no_such(collection, marker))?;
         items.drain(..=position);
     }
     if let Some(limit) = c.query("limit") {
@@ -137,6 +136,19 @@ fn listed(c: &Context<'_>, collection: &str, path: &str, mut items: Vec<Value>) 
         body[format!("{collection}_links")] = next;
     }
     Ok(Reply::ok(body))
+}
+
+/// A marker has to be there, like everything else that is named.
+fn no_such(collection: &str, id: &str) -> Failure {
+    let (message, kind) = match collection {
+        "networks" => (format!("Network {id} could not be found."), "NetworkNotFound"),
+        "subnets" => (format!("Subnet {id} could not be found."), "SubnetNotFound"),
+        "ports" => (format!("Port {id} could not be found."), "PortNotFound"),
+        "floatingips" => (format!("Floating IP {id} could not be found"), "FloatingIPNotFound"),
+        "security_groups" => (format!("Security group {id} does not exist"), "SecurityGroupNotFound"),
+        _ => (format!("Security group rule {id} does not exist"), "SecurityGroupRuleNotFound"),
+    };
+    Failure::not_found(message).kind(kind)
 }
 
 /// As it is compared: Python's words for truth, and nothing for null.
@@ -173,7 +185,10 @@ fn fits(item: &Value, name: &str, wanted: &[String]) -> bool {
 /// The object in a request's body, if all its attributes are among these.
 fn body_of(c: &Context<'_>, resource: &str, known: &[&str]) -> Result<Map<String, Value>, Failure> {
     let body: Value = serde_json::from_slice(&c.body)
-        .map_err(|_| Failure::bad("The server could not comply with the request since it is either malformed or otherwise incorrect."))?;
+        .map_err(|_| Failure::bad("Malformed request body: Cannot understand JSON.").kind("MalformedRequestBody"))?;
+    if body.as_object().is_some_and(Map::is_empty) {
+        return Err(Failure::bad("Resource body required"));
+    }
     let object = body.get(resource).and_then(Value::as_object).cloned();
     let object = object.ok_or_else(|| Failure::bad(format!("Unable to find '{resource}' in request body")))?;
     let unknown: Vec<&str> = object

@@ -32,7 +32,7 @@ fn owner(c: &Context<'_>, network: &Network) -> String {
 
 fn view(c: &Context<'_>, network: &Network) -> Value {
     let owner = owner(c, network);
-    json!({
+    let mut view = json!({
         "id": network.id,
         "name": network.name,
         "tenant_id": owner,
@@ -48,13 +48,16 @@ fn view(c: &Context<'_>, network: &Network) -> Value {
         "router:external": network.external,
         "description": "",
         "port_security_enabled": true,
-        "is_default": network.external,
         "tags": [],
         "created_at": CREATED,
         "updated_at": CREATED,
         "revision_number": 1,
         "project_id": owner,
-    })
+    });
+    if network.external {
+        view["is_default"] = json!(false);
+    }
+    view
 }
 
 fn subnet_view(c: &Context<'_>, network: &Network, subnet: &Subnet) -> Value {
