@@ -216,6 +216,7 @@ REFUSALS = [
     get("the server on the external network", "compute", SERVERS + "/{lost}", until={"pointer": "/server/status", "value": "ERROR"}),
     post("a console of it", "compute", SERVERS + "/{lost}/action", {"os-getConsoleOutput": {}}),
     post("a reboot of it", "compute", SERVERS + "/{lost}/action", {"reboot": {"type": "SOFT"}}),
+    get("it in the list", "compute", SERVERS + "/detail?name=web"),
     delete("the server deleted", "compute", SERVERS + "/{lost}"),
     get("the server is gone", "compute", SERVERS + "/{lost}", until={"status": 404}),
 ]

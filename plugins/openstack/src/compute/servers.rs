@@ -1,6 +1,6 @@
 //! Servers as Nova lists them, in the contract's words.
 
-use crate::api::{Service, Session};
+use crate::api::{Call, Reply, Service, Session};
 use crate::compute::addresses::{self, ByNetwork};
 use crate::network::floating;
 use crate::pages::List;
@@ -56,6 +56,7 @@ pub fn labelled(session: &mut Session, labels: &[Label]) -> Result<Vec<Server>, 
     // Pages of a list that changes meanwhile may overlap.
     let mut seen = std::collections::BTreeSet::new();
     instances.retain(|instance| seen.insert(instance.id.clone()));
+    explain(session, &mut instances);
     let mut servers: Vec<Server> = instances.iter().map(Instance::server).collect();
     let mut wanting: Vec<(&mut Server, &str)> = Vec::new();
     for (instance, server) in instances.iter().zip(&mut servers) {
@@ -70,6 +71,28 @@ pub fn labelled(session: &mut Session, labels: &[Label]) -> Result<Vec<Server>, 
         floating::provide(session, &mut wanting)?;
     }
     Ok(servers)
+}
+
+/// Asks one by one why servers have failed of which the list does not say it. Nova's list has no reasons of servers that it found no host
+/// for: those are kept in a part of its database of their own. Some failures have none at all.
+fn explain(session: &mut Session, instances: &mut [Instance]) {
+    let mut silent: Vec<&mut Instance> = instances
+        .iter_mut()
+        .filter(|instance| instance.fault.is_none() && instance.state() == ServerState::Failed)
+        .collect();
+    if silent.is_empty() {
+        return;
+    }
+    let questions = silent
+        .iter()
+        .map(|instance| Call::get(Service::Compute, format!("/servers/{}", instance.id)))
+        .collect();
+    for (instance, reply) in silent.iter_mut().zip(session.call_all(questions)) {
+        // It may have gone meanwhile. What is known of it is enough.
+        if let Ok(shown) = reply.and_then(Reply::success).and_then(|reply| reply.member::<Instance>("server")) {
+            instance.fault = shown.fault;
+        }
+    }
 }
 
 impl Instance {

@@ -2,7 +2,7 @@
 
 use crate::cloud::{IMAGE, OTHER, SERVER, Step, connected, image, ok, show, show_servers, told};
 use bootmachine_sdk::serde_json::{Value, json};
-use bootmachine_sdk::testing::{Service, json_response};
+use bootmachine_sdk::testing::{Service, json_response, response};
 use bootmachine_sdk::{Label, Provider, ServerState};
 
 fn server(id: &str, name: &str, status: &str, more: Value) -> Value {
@@ -90,7 +90,20 @@ fn a_marker_that_is_gone_begins_the_list_anew() {
 #[test]
 fn states_and_faults() {
     let fault = json!({ "fault": { "code": 500, "message": "No valid host was found. There are not enough hosts available.", "created": "2026-11-22T17:00:00Z" } });
-    insta::assert_snapshot!(list(vec![(
+    // The list does not say why servers have no host: they are asked for one by one.
+    let unheard = json!({ "fault": { "code": 500, "message": "No valid host was found. ", "created": "2026-11-22T17:00:00Z" } });
+    let shown = [
+        (
+            "GET https://cloud.test/compute/v2.1/servers/2",
+            ok(json!({ "server": server("2", "failed-silently", "ERROR", json!({})) })),
+        ),
+        (
+            "GET https://cloud.test/compute/v2.1/servers/10",
+            ok(json!({ "server": server("10", "unheard-of", "ERROR", unheard) })),
+        ),
+        ("GET https://cloud.test/compute/v2.1/servers/11", response(404, "")),
+    ];
+    let mut script = vec![(
         FIRST,
         ok(json!({ "servers": [
         server("1", "failed", "ERROR", fault),
@@ -102,8 +115,12 @@ fn states_and_faults() {
         server("7", "on-a-volume", "ACTIVE", json!({ "image": "", "flavor": { "id": "2" } })),
         json!({ "id": "8", "status": "UNKNOWN", "metadata": { "bootmachine-cluster": "lab" } }),
         server("9", "rescued", "RESCUE", json!({ "metadata": { "bootmachine-cluster": "lab", "Not a label": "x", "note": "naïve" } })),
-    ] }))
-    )]));
+        server("10", "unheard-of", "ERROR", json!({})),
+        server("11", "just-gone", "ERROR", json!({})),
+    ] })),
+    )];
+    script.extend(shown);
+    insta::assert_snapshot!(list(script));
 }
 
 #[test]

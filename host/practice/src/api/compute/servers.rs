@@ -273,7 +273,7 @@ fn list(c: &mut Context<'_>) -> Answer {
 }
 
 fn list_detail(c: &mut Context<'_>) -> Answer {
-    list_with(c, "servers/detail", view::detail)
+    list_with(c, "servers/detail", view::listed)
 }
 
 /// The server that the path names, copied.

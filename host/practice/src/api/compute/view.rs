@@ -102,6 +102,19 @@ pub(super) fn detail(c: &Context<'_>, server: &Server) -> Value {
     Value::Object(view)
 }
 
+/// As lists show it. What became of servers that no host was found for is in a part of Nova's database (cell 0) where its lists do not look.
+pub(super) fn listed(c: &Context<'_>, server: &Server) -> Value {
+    let mut view = detail(c, server);
+    let no_host = server
+        .fault
+        .as_ref()
+        .is_some_and(|fault| fault.message.starts_with("No valid host"));
+    if let (true, Some(members)) = (no_host, view.as_object_mut()) {
+        members.shift_remove("fault");
+    }
+    view
+}
+
 /// Everything, and what is told of one server only.
 pub(super) fn whole(c: &Context<'_>, server: &Server) -> Value {
     let mut view = detail(c, server);
