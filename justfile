@@ -44,6 +44,12 @@ openstack:
 openstack-record:
     trap 'tests/openstack/openstack down' EXIT; tests/openstack/openstack up; tests/openstack/openstack record
 
+# What goes wrong on machines of the lab, brought about, read and recovered from
+[group('check')]
+lab-faults:
+    cargo build
+    trap 'tests/lab/lab down' EXIT; tests/lab/lab up; tests/lab/faults target/debug/bootmachine
+
 # The plugins' own tests alone, natively
 [group('check')]
 test-plugins *ARGS:

@@ -208,7 +208,11 @@ impl Fleet {
             return planned;
         }
         match found.server.state {
-            ServerState::Pending | ServerState::Unknown => planned.go_on(Stage::Boot, "it is being made"),
+            ServerState::Pending => planned.go_on(Stage::Boot, "it is being made"),
+            ServerState::Unknown => planned.go_on(
+                Stage::Boot,
+                format!("the provider does not know how it is ({})", found.server.detail),
+            ),
             ServerState::Failed => planned.block(Problem::failed(found.server.detail.clone()).with_hint(format!(
                 "`bootmachine destroy {}` removes it; then `bootmachine up` makes it anew",
                 planned.name
@@ -217,6 +221,8 @@ impl Fleet {
                 Problem::failed(format!("it is stopped ({})", found.server.detail))
                     .with_hint(format!("start it at the provider, or `bootmachine reboot --hard {}`", planned.name)),
             ),
+            // Whoever knocks at it knows no other address than the one that it has now.
+            ServerState::Running if Self::address_of(&found.server).is_none() => planned.go_on(Stage::Boot, "it has no address yet"),
             ServerState::Running | ServerState::Deleting => {
                 planned.visited(&self.config.cluster.name, &self.fingerprint(server), visit, found.server.adopted)
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootmachine_sdk::linux::Installed;
+use bootmachine_sdk::linux::{self, Installed};
 use bootmachine_sdk::ssh::{Batch, Command, Output, Session, StepOutcome};
 use bootmachine_sdk::{Error, ErrorKind, Result, ResultExt};
 
@@ -15,8 +15,9 @@ pub(crate) fn apt_get(arguments: &[&str]) -> Command {
         .args([
             "-y",
             "-q",
+            // Whoever waits in here says nothing: see `once_unlocked`.
             "-o",
-            "DPkg::Lock::Timeout=120",
+            "DPkg::Lock::Timeout=0",
             "-o",
             "Acquire::Retries=3",
             "-o",
@@ -45,11 +46,29 @@ pub(crate) fn transact(on: &Session, doing: &str, arguments: &[&str]) -> Result<
         let steps = vec![apt_get(arguments).into(), list_command().into(), reboot_command().into()];
         on.run_all(steps).map_err(|error| error.context(doing))
     };
+    let attempt = || {
+        linux::once_unlocked(on, || {
+            let outcomes = attempt()?;
+            match last_output(&outcomes)? {
+                output if is_locked(output) => Err(explain(output).context(doing)),
+                _ => Ok(outcomes),
+            }
+        })
+    };
     let outcomes = attempt()?;
-    if last_output(&outcomes)?.stderr_text().contains("dpkg was interrupted") {
+    let said = last_output(&outcomes)?.stderr_text();
+    if said.contains("dpkg was interrupted") {
         Batch::new()
             .then("repairing an interrupted installation", repair())
             .run_or(on, explain)?;
+        return attempt();
+    }
+    // Some packages are there, and those that they need are not: the disk was full, or a download ended.
+    if said.contains("--fix-broken") {
+        let doing = "completing an interrupted installation";
+        linux::once_unlocked(on, || {
+            Batch::new().then(doing, apt_get(&["--fix-broken", "install"])).run_or(on, explain)
+        })?;
         return attempt();
     }
     Ok(outcomes)
@@ -76,21 +95,31 @@ fn reboot_command() -> Command {
     Command::new("sh").args(["-c", "if [ -e /run/reboot-required ]; then echo required; fi"])
 }
 
-/// What a failed apt-get or dpkg means for the host, in its own words.
-pub(crate) fn explain(output: &Output) -> Error {
-    let stderr = output.stderr_text();
-    let complaints: Vec<_> = stderr.lines().filter_map(|line| line.strip_prefix("E: ")).map(str::trim).collect();
-    // The first complaint is the cause, the others follow from it.
-    let words = complaints
-        .first()
-        .map_or_else(|| output.last_words(), |first| first.trim_end_matches('.').to_owned());
-    let says = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
-    let locked = [
+/// Whether another process has dpkg's lock, or that of the package index.
+fn is_locked(output: &Output) -> bool {
+    let words = [
         "Could not get lock",
         "Unable to lock",
         "Unable to acquire the dpkg",
         "locked by another process",
     ];
+    !output.is_success() && words.iter().any(|text| output.stderr_text().contains(text))
+}
+
+/// What a failed apt-get or dpkg means for the host, in its own words.
+pub(crate) fn explain(output: &Output) -> Error {
+    let stderr = output.stderr_text();
+    let complaints: Vec<_> = stderr.lines().filter_map(|line| line.strip_prefix("E: ")).map(str::trim).collect();
+    // The first complaint is the cause, the others follow from it.
+    let words = match complaints.first() {
+        // That dpkg failed is no news; why is in its own lines.
+        Some(first) if first.starts_with("Sub-process ") => {
+            dpkgs_words(&format!("{}\n{stderr}", output.stdout_text())).unwrap_or_else(|| (*first).to_owned())
+        }
+        Some(first) => first.trim_end_matches('.').to_owned(),
+        None => output.last_words(),
+    };
+    let says = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
     let network = [
         "Temporary failure resolving",
         "Could not resolve",
@@ -103,17 +132,26 @@ pub(crate) fn explain(output: &Output) -> Error {
         "502  Bad Gateway",
         "503  Service Unavailable",
     ];
-    if says(&locked) {
-        Error::unavailable(words).hint("another package manager is at work on the machine; wait for it to end")
+    let full = ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
+    if is_locked(output) {
+        linux::locked(words)
     } else if says(&network) {
         Error::unavailable(words)
     } else if words.starts_with("Version ") && words.ends_with("was not found") {
         Error::not_found(words)
-    } else if says(&["No space left on device", "You don't have enough free space"]) {
+    } else if full.iter().any(|text| words.contains(text) || stderr.contains(text)) {
         Error::new(ErrorKind::Failed, words).hint("choose a size with a larger disk")
     } else {
         Error::failed(words)
     }
+}
+
+/// dpkg's first complaint, which it makes on standard output where apt-get runs it: a line and those below it that are indented.
+fn dpkgs_words(text: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("dpkg: "));
+    let first = lines.next()?.trim_end();
+    let rest = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
+    Some(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(" "))
 }
 
 /// The package that apt-get says it does not know.

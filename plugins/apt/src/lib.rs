@@ -1,7 +1,6 @@
 //! apt and dpkg: what Debian and Ubuntu have in common.
 //!
-//! dpkg's lock is waited for by apt itself (cloud-init and unattended upgrades hold it on a fresh machine); the lock of the package index,
-//! for which apt does not wait, is an `unavailable`, so that the host asks again.
+//! dpkg's lock and that of the package index are waited for: unattended upgrades hold them on a fresh machine.
 
 mod command;
 mod packages;
@@ -37,10 +36,12 @@ pub fn bootstrap(on: &Session, preparation: &Preparation) -> Result<Outcome> {
     linux::check_names(&wanted)?;
 
     log::step("updating the package index");
-    let outcomes = Batch::new()
-        .then("listing the packages", list_command())
-        .then("updating the package index", apt_get(&["update"]))
-        .run_or(on, explain)?;
+    let outcomes = linux::once_unlocked(on, || {
+        Batch::new()
+            .then("listing the packages", list_command())
+            .then("updating the package index", apt_get(&["update"]))
+            .run_or(on, explain)
+    })?;
     let mut before = installed(outcomes.first())?;
     let mut outcome = Outcome::UNCHANGED;
     if preparation.upgrade {

@@ -65,6 +65,7 @@ fn debian(installed: &[&str], mut refuse: impl FnMut(&str) -> Option<Output> + '
             ("gpg", _) => ok(&format!(
                 "pub:-:4096:1:64CB:1:::-:::scESC::::::23::0:\nfpr:::::::::{FINGERPRINT}:\nsub:-:4096:1:AB:1::::::e::::::23:\nfpr:::::::::00:\n"
             )),
+            ("sleep", _) => ok(""),
             _ => fail(127, &format!("sh: {}: not found", command.program)),
         })
     })
@@ -201,8 +202,8 @@ fn failures_are_told_in_apts_own_words() {
     let cases = [
         (
             "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n",
-            ErrorKind::Unavailable,
-            "installing nginx: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)",
+            ErrorKind::Failed,
+            "15 minutes were not enough: installing nginx: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)",
         ),
         (
             "E: Version '9' for 'nginx' was not found\n",
@@ -233,14 +234,63 @@ fn failures_are_told_in_apts_own_words() {
 }
 
 #[test]
-fn an_index_that_is_locked_is_tried_again_by_the_host() {
-    let stderr = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)\nE: Unable to lock directory /var/lib/apt/lists/\n";
-    let machine = debian(&[], move |line| line.ends_with(" update").then(|| fail(100, stderr)));
-    let error = bootstrap(&machine.session(), &preparation()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
+fn a_disk_that_is_full_is_told_in_dpkgs_own_words() {
+    let stdout = "Unpacking nginx (1) ...\ndpkg: error processing archive /var/cache/apt/archives/nginx_1.deb (--unpack):\n cannot copy extracted data for './usr/sbin/nginx' to '/usr/sbin/nginx.dpkg-new': failed to write (No space left on device)\nErrors were encountered while processing:\n /var/cache/apt/archives/nginx_1.deb\n";
+    let stderr = "debconf: delaying package configuration\nE: Sub-process /usr/bin/dpkg returned an error code (1)\n";
+    let machine = debian(&[], move |line| {
+        line.contains(" install ").then(|| Output {
+            stdout: stdout.into(),
+            ..fail(100, stderr)
+        })
+    });
+    let error = install(&machine.session(), &names(&["nginx"])).unwrap_err();
     assert_eq!(
         error.message,
-        "updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)"
+        "installing nginx: dpkg: error processing archive /var/cache/apt/archives/nginx_1.deb (--unpack): cannot copy extracted data for \
+         './usr/sbin/nginx' to '/usr/sbin/nginx.dpkg-new': failed to write (No space left on device)"
+    );
+    assert_eq!(error.hint.as_deref(), Some("choose a size with a larger disk"));
+}
+
+#[test]
+fn packages_whose_dependencies_were_cut_off_are_completed() {
+    let mut broken = true;
+    let machine = debian(&[], move |line| {
+        if line.ends_with(" --fix-broken install") {
+            broken = false;
+            return Some(ok(""));
+        }
+        let text = "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).\n";
+        (broken && line.contains(" install ")).then(|| fail(100, text))
+    });
+    assert_eq!(install(&machine.session(), &names(&["nginx"])), Ok(Outcome::changed(true)));
+}
+
+#[test]
+fn an_index_that_is_locked_is_waited_for() {
+    let stderr = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)\nE: Unable to lock directory /var/lib/apt/lists/\n";
+    let mut looks = 0;
+    let machine = debian(&["ca-certificates", "curl", "gnupg", "sudo"], move |line| {
+        looks += u32::from(line.ends_with(" update"));
+        (looks <= 3 && line.ends_with(" update")).then(|| fail(100, stderr))
+    });
+    let preparation = Preparation {
+        packages: Vec::new(),
+        locale: None,
+        timezone: None,
+        ..preparation()
+    };
+    assert_eq!(bootstrap(&machine.session(), &preparation), Ok(Outcome::UNCHANGED));
+    let transcript = machine.transcript();
+    assert_eq!(transcript.matches("$ sleep 5").count(), 3, "{transcript}");
+    // Once, and not at each look.
+    assert_eq!(
+        steps(),
+        [
+            "updating the package index",
+            "waiting: updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)",
+            "upgrading all packages"
+        ]
     );
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bootmachine_sdk::linux::{self, Installed};
-use bootmachine_sdk::ssh::{Batch, Command, Output, Session, StepOutcome};
+use bootmachine_sdk::ssh::{Batch, Command, Output, Session, Step, StepOutcome};
 use bootmachine_sdk::system::Outcome;
 use bootmachine_sdk::{Error, Result, ResultExt, log};
 
@@ -21,6 +21,12 @@ pub(crate) const STALE_LOCK: &str = r"lock=/var/lib/pacman/db.lck
 [ -e $lock ] || exit 0
 if ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q -- '-> /var/lib/pacman/db.lck$'; then exit 0; fi
 rm -f $lock
+";
+
+/// Who has it open, where somebody has.
+pub(crate) const LOCK_HOLDER: &str = r"for process in /proc/[0-9]*; do
+  if ls -l $process/fd 2>/dev/null | grep -q -- '-> /var/lib/pacman/db.lck$'; then echo process ${process#/proc/} \($(cat $process/comm)\); exit; fi
+done
 ";
 
 /// A running kernel whose modules are gone was upgraded. A container has no kernel of its own, and no modules of any.
@@ -76,7 +82,7 @@ pub(crate) fn bootstrap(on: &Session, wanted: &[String]) -> Result<Outcome> {
         list_command().into(),
         script(REBOOT).into(),
     ];
-    let outcomes = on.run_all(steps).map_err(|error| error.context("upgrading all packages"))?;
+    let outcomes = carry_out(on, "upgrading all packages", &steps)?;
     refuse_unknown(on, last_output(&outcomes)?)?;
     let outcome = finished(&before, &outcomes).map_err(|error| error.context("upgrading all packages"))?;
     Ok(outcome.and(Outcome::changed(made)))
@@ -119,7 +125,29 @@ fn attempt(on: &Session, doing: &str, arguments: &[&str]) -> Result<Vec<StepOutc
         list_command().into(),
         script(REBOOT).into(),
     ];
-    on.run_all(steps).map_err(|error| error.context(doing))
+    carry_out(on, doing, &steps)
+}
+
+/// As soon as no other pacman is at work.
+fn carry_out(on: &Session, doing: &str, steps: &[Step]) -> Result<Vec<StepOutcome>> {
+    linux::once_unlocked(on, || {
+        let outcomes = on.run_all(steps.to_vec()).map_err(|error| error.context(doing))?;
+        let output = last_output(&outcomes)?;
+        if !is_locked(output) {
+            return Ok(outcomes);
+        }
+        let error = explain(output).context(doing);
+        let holder = on.run(script(LOCK_HOLDER))?.stdout_text();
+        Err(if holder.is_empty() {
+            error
+        } else {
+            linux::locked(format!("{}: it is held by {holder}", error.message))
+        })
+    })
+}
+
+fn is_locked(output: &Output) -> bool {
+    !output.is_success() && output.stderr_text().contains("unable to lock database")
 }
 
 fn finished(before: &Installed, outcomes: &[StepOutcome]) -> Result<Outcome> {
@@ -150,8 +178,8 @@ pub(crate) fn explain(output: &Output) -> Error {
         complaints.join("; ")
     };
     let says = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
-    if says(&["unable to lock database"]) {
-        Error::unavailable(words).hint("another pacman is at work on the machine; wait for it to end")
+    if is_locked(output) {
+        linux::locked(words)
     } else if says(&[
         "failed retrieving file",
         "failed to synchronize all databases",
@@ -159,7 +187,7 @@ pub(crate) fn explain(output: &Output) -> Error {
         "Connection timed out",
     ]) {
         Error::unavailable(words)
-    } else if says(&["not enough free disk space", "No space left on device"]) {
+    } else if says(&["not enough free disk space", "No space left on device", "Disk quota exceeded"]) {
         Error::failed(words).hint("choose a size with a larger disk")
     } else {
         Error::failed(words)

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bootmachine_sdk::ErrorKind;
 use bootmachine_sdk::ssh::{Command, Output};
 use bootmachine_sdk::system::{KeySource, SigningKey};
-use bootmachine_sdk::testing::{TestMachine, fail, ok};
+use bootmachine_sdk::testing::{TestMachine, fail, ok, steps};
 
 use super::*;
 
@@ -69,6 +69,7 @@ fn arch(installed: &[&str], mut refuse: impl FnMut(&str) -> Option<Output> + 'st
             ("locale", ["-a"]) => ok("C\nPOSIX\n"),
             ("locale-gen", []) | ("timedatectl", ["set-timezone", _]) => ok(""),
             ("timedatectl", _) => ok("UTC\n"),
+            ("sleep", _) => ok(""),
             _ => fail(127, &format!("sh: {}: not found", command.program)),
         })
     })
@@ -172,13 +173,30 @@ fn a_package_that_nobody_has_is_named_with_those_that_come_near() {
 }
 
 #[test]
-fn a_lock_is_left_to_the_host_to_wait_for() {
+fn a_lock_is_waited_for_and_its_holder_named() {
     let stderr = "error: failed to init transaction (unable to lock database)\nerror: could not lock database: File exists\n  if you're sure a package manager is not already\n";
-    let machine = arch(&[], move |line| line.starts_with("pacman -S ").then(|| fail(1, stderr)));
+    let mut tries = 0;
+    let locked = move |longest: u32, line: &str| {
+        if line.contains("comm") {
+            return Some(ok("process 812 (pacman)\n"));
+        }
+        tries += u32::from(line.starts_with("pacman -S "));
+        (tries <= longest && line.starts_with("pacman -S ")).then(|| fail(1, stderr))
+    };
+    let words = "installing nginx: failed to init transaction (unable to lock database); could not lock database: File exists: \
+                 it is held by process 812 (pacman)";
+    let mut some = locked;
+    let machine = arch(&[], move |line| some(2, line));
+    assert_eq!(
+        Arch::install_packages(&machine.session(), &release(), &names(&["nginx"])),
+        Ok(Outcome::changed(true))
+    );
+    assert_eq!(steps(), ["installing nginx".to_owned(), format!("waiting: {words}")]);
+    let mut all = locked;
+    let machine = arch(&[], move |line| all(u32::MAX, line));
     let error = Arch::install_packages(&machine.session(), &release(), &names(&["nginx"])).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
-    let words = "installing nginx: failed to init transaction (unable to lock database); could not lock database: File exists";
-    assert_eq!(error.message, words);
+    assert_eq!(error.kind, ErrorKind::Failed);
+    assert_eq!(error.message, format!("15 minutes were not enough: {words}"));
 }
 
 #[test]
@@ -241,7 +259,13 @@ fn a_repository_whose_packages_must_win_comes_first() {
 
 #[test]
 fn the_scripts_are_posix_shell() {
-    for script in [pacman::KEYRING, pacman::STALE_LOCK, pacman::REBOOT, repository::TRUST] {
+    for script in [
+        pacman::KEYRING,
+        pacman::STALE_LOCK,
+        pacman::LOCK_HOLDER,
+        pacman::REBOOT,
+        repository::TRUST,
+    ] {
         let output = std::process::Command::new("sh").args(["-n", "-c", script]).output().unwrap();
         assert!(
             output.status.success() && output.stderr.is_empty(),

@@ -24,7 +24,8 @@ esac
 /// dnf, asking nobody.
 pub(crate) fn dnf(arguments: &[&str]) -> Command {
     Command::new("dnf")
-        .args(["-y", "--setopt=retries=3"])
+        // Left alone, it waits for another one's lock for ever and without a word that could be shown.
+        .args(["-y", "--setopt=retries=3", "--setopt=exit_on_lock=True"])
         .args(arguments.iter().copied())
         .timeout(PATIENCE)
 }
@@ -82,7 +83,20 @@ pub(crate) fn transaction(on: &Session, before: &Installed, doing: &str, argumen
 
 fn attempt(on: &Session, doing: &str, arguments: &[&str]) -> Result<Vec<StepOutcome>> {
     let steps = vec![dnf(arguments).into(), list_command().into(), reboot_command().into()];
-    on.run_all(steps).map_err(|error| error.context(doing))
+    linux::once_unlocked(on, || {
+        let outcomes = on.run_all(steps.clone()).map_err(|error| error.context(doing))?;
+        match last_output(&outcomes)? {
+            output if is_locked(output) => Err(explain(output).context(doing)),
+            _ => Ok(outcomes),
+        }
+    })
+}
+
+/// Whether another process has one of dnf's locks: dnf 4 ends with 200 then.
+fn is_locked(output: &Output) -> bool {
+    let words = output.last_words();
+    let locked = ["transaction lock", "Failed to obtain", "Waiting for process", "another process"];
+    output.status == 200 || (!output.is_success() && locked.iter().any(|text| words.contains(text)))
 }
 
 fn finished(before: &Installed, outcomes: &[StepOutcome]) -> Result<Outcome> {
@@ -106,9 +120,15 @@ fn last_output(outcomes: &[StepOutcome]) -> Result<&Output> {
 pub(crate) fn explain(output: &Output) -> Error {
     let words = output.last_words();
     let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
-    // dnf 4 ends with 200 where another one holds the lock.
-    if output.status == 200 || says(&["transaction lock", "Failed to obtain", "Waiting for process", "another process"]) {
-        Error::unavailable(words).hint("another package manager is at work on the machine; wait for it to end")
+    if is_locked(output) {
+        // Who it is and which program; how much memory that takes is of no interest.
+        let stderr = output.stderr_text();
+        let lines: Vec<_> = stderr
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("Memory"))
+            .collect();
+        linux::locked(if lines.is_empty() { words } else { lines.join("; ") })
     } else if says(&[
         "Curl error",
         "Librepo error",
@@ -118,7 +138,12 @@ pub(crate) fn explain(output: &Output) -> Error {
         "Could not resolve",
     ]) {
         Error::unavailable(words)
-    } else if says(&["No space left on device", "more space on the"]) {
+    } else if says(&[
+        "No space left on device",
+        "Disk quota exceeded",
+        "more space on the",
+        "more space needed on the",
+    ]) {
         Error::failed(words).hint("choose a size with a larger disk")
     } else {
         Error::failed(words)

@@ -63,6 +63,7 @@ fn fedora(installed: &[&str], mut refuse: impl FnMut(&str) -> Option<Output> + '
             ("gpg", _) => ok(&format!("pub:-:4096:1:64CB:1:::-:\nfpr:::::::::{FINGERPRINT}:\n")),
             ("timedatectl", ["show", ..]) => ok("UTC\n"),
             ("timedatectl", ["set-timezone", _]) => ok(""),
+            ("sleep", _) => ok(""),
             _ => fail(127, &format!("sh: {}: not found", command.program)),
         })
     })
@@ -134,7 +135,11 @@ fn installing_happens_once() {
             reboot_required: true
         })
     );
-    assert!(machine.take_transcript().contains("$ dnf -y --setopt=retries=3 install nginx\n"));
+    assert!(
+        machine
+            .take_transcript()
+            .contains("$ dnf -y --setopt=retries=3 --setopt=exit_on_lock=True install nginx\n")
+    );
     assert_eq!(
         Fedora::install_packages(&machine.session(), &release(), &names(&["nginx", "sudo"])),
         Ok(Outcome::UNCHANGED)
@@ -190,9 +195,9 @@ fn failures_are_told_in_dnfs_own_words() {
     let cases = [
         (
             200,
-            "Error: Failed to obtain lock\n",
-            ErrorKind::Unavailable,
-            "installing nginx: Error: Failed to obtain lock",
+            "metadata already locked by 196\n  The application with PID 196 is: dnf-automatic\n    Memory : 1.8 M RSS (2.9 MB VSZ)\n    State  : Sleeping\n",
+            ErrorKind::Failed,
+            "15 minutes were not enough: installing nginx: metadata already locked by 196; The application with PID 196 is: dnf-automatic",
         ),
         (
             1,

@@ -217,7 +217,7 @@ impl Instance {
                 "running" | "ready" => ServerState::Running,
                 "starting" | "started" | "pending" | "created" | "restarting" => ServerState::Pending,
                 "stopped" | "stopping" | "aborting" | "frozen" | "freezing" | "thawed" => ServerState::Stopped,
-                "error" => ServerState::Failed,
+                // Its monitor did not answer in time, as on a computer with much to do: the daemon does not know, and most often it runs.
                 _ => ServerState::Unknown,
             }
         };
@@ -226,7 +226,11 @@ impl Instance {
             id: self.id(),
             name: self.name.clone(),
             state,
-            detail: self.status.clone(),
+            detail: if self.status.eq_ignore_ascii_case("error") {
+                "the daemon can not tell its state".to_owned()
+            } else {
+                self.status.clone()
+            },
             addresses: self.addresses(),
             image: image("image.description").or_else(|| image("volatile.base_image")),
             size: self.size(),

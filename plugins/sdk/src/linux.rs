@@ -2,10 +2,12 @@
 
 mod keys;
 mod locale;
+mod lock;
 mod packages;
 mod systemd;
 
 pub use keys::{SigningKeyFile, signing_key};
 pub use locale::{generate_locale, set_locale_conf};
+pub use lock::{locked, once_unlocked};
 pub use packages::{Installed, check_names, check_repository, unknown_package};
 pub use systemd::{service, timezone};

@@ -217,6 +217,13 @@ async fn a_server_without_an_address_is_named() {
       hint: `bootmachine up` goes on waiting; `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew; `[limits] boot-timeout` sets how long to wait
     created: 1
     "#);
+    // It is waited for where its address shows, and not knocked at where it has none.
+    insta::assert_snapshot!(operator.up(&world).await, @r#"
+    shasta: failed at boot
+      after 1 s it is still waiting for an address
+      hint: `bootmachine up` goes on waiting; `bootmachine destroy shasta` removes it; then `bootmachine up` makes it anew; `[limits] boot-timeout` sets how long to wait
+    created: 0
+    "#);
     world.mend();
     operator.destroy(&world, "shasta").await;
     operator.assert_mended(&world, &["shasta"]).await;

@@ -232,7 +232,7 @@ async fn an_sshd_that_is_broken_later_is_put_back_to_what_worked() {
     assert_eq!(world.machine("shasta").script("sysctl -w net.ipv4.ip_forward=1").0, 0);
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     shasta: failed at provision
-      no new login worked, so the SSH and firewall settings were put back: the configuration was applied, but `sam` can not log in on port 55022: shasta (ADDRESS:55022) let nobody in as `sam`: tried DIRECTORY/id_ed25519 SHA256:#1; the server accepts publickey
+      no new login worked, so the SSH and firewall settings were put back: the configuration was applied, but `sam` can not log in on port 55022: shasta (ADDRESS:55022) let nobody in as `sam`: tried DIRECTORY/id_ed25519 SHA256:#1; the server accepts publickey; changed were `/etc/ssh/bootmachine.conf (file.managed)`, `sshd accepts its settings (cmd.run)`, `ssh (service.running)`, `net.ipv4.ip_forward (sysctl.present)`
       hint: the states for users, sshd and firewall in DIRECTORY/configuration decide who gets in: mend them, then `bootmachine up` continues here
     created: 0
     "#);

@@ -2,11 +2,13 @@
 
 pub mod boot;
 pub mod bootstrap;
+mod guard;
 pub mod provision;
 pub mod reach;
 
 use std::sync::Arc;
 
+use bootmachine_broker::ssh::Command;
 use bootmachine_plugin::cm_tool::{Cluster, Member};
 use bootmachine_plugin::provider::{AddressScope, Server};
 use bootmachine_plugin::reach::Machine;
@@ -14,6 +16,16 @@ use bootmachine_plugin::reach::Machine;
 use crate::fleet::Fleet;
 use crate::login::Login;
 use crate::problem::Problem;
+
+/// A script of ours as a command.
+fn shell(script: &str) -> Command {
+    Command {
+        program: "sh".into(),
+        arguments: vec!["-s".into()],
+        stdin: Some(script.into()),
+        ..Command::default()
+    }
+}
 
 impl Fleet {
     /// What every other member needs to know of a server.

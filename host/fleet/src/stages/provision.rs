@@ -1,10 +1,10 @@
 //! Provision: the CM tool brings the machine into the state that the configuration describes, and nobody is locked out by it.
 //!
 //! The tool moves sshd and closes the firewall while our session stays open. The change is kept once a second login, as the secure state
-//! wants it, works. If no login works any more, sshd's and the firewall's settings are put back through the session that is still open.
+//! wants it, works and sshd would start again with its settings. Otherwise sshd's and the firewall's settings are put back, through the
+//! session that is still open.
 
-use bootmachine_broker::ssh::Command;
-use bootmachine_plugin::cm_tool::{Cluster, Report, StateOutcome};
+use bootmachine_plugin::cm_tool::{Cluster, Report, StateOutcome, StateResult};
 use bootmachine_plugin::provider::Server;
 use bootmachine_plugin::reach::Machine;
 
@@ -13,43 +13,10 @@ use crate::fleet::Fleet;
 use crate::login::{Door, Login};
 use crate::problem::Problem;
 use crate::retry::transient;
+use crate::stages::guard::{KEEP, RESTORE, refused_settings};
 
-/// Keeps what can lock us out: sshd's configuration, whether systemd listens for it, and the packet filter as it is now.
-const KEEP: &str = r"set -eu
-umask 077
-kept=/var/lib/bootmachine/kept
-rm -rf $kept
-mkdir -p $kept
-cp -a /etc/ssh $kept/ssh
-if systemctl is-active --quiet ssh.socket; then : > $kept/ssh.socket; fi
-# Where nft comes with the configuration only, there were no rules: that is what is gone back to.
-: > $kept/ruleset
-if command -v nft >/dev/null 2>&1; then nft list ruleset > $kept/ruleset; fi
-";
-
-/// Puts it back. The rules first, so that sshd comes up behind an open port. A listener that systemd has lost track of holds the port: it goes,
-/// whereas sessions, which call themselves otherwise, stay.
-const RESTORE: &str = r"set -u
-kept=/var/lib/bootmachine/kept
-if [ -f $kept/ruleset ]; then
-  { echo 'flush ruleset'; cat $kept/ruleset; } > $kept/restore.nft
-  nft -f $kept/restore.nft
-fi
-rm -rf /etc/ssh.bootmachine
-cp -a $kept/ssh /etc/ssh.bootmachine && rm -rf /etc/ssh && mv /etc/ssh.bootmachine /etc/ssh || exit 1
-service=ssh
-if systemctl cat sshd >/dev/null 2>&1; then service=sshd; fi
-systemctl stop $service
-mkdir -p /run/sshd
-for process in /proc/[0-9]*; do
-  if tr '\0' ' ' 2>/dev/null < $process/cmdline | grep -q '^sshd: .*\[listener\]'; then kill ${process#/proc/}; fi
-done
-if [ -e $kept/ssh.socket ]; then exec systemctl enable --now ssh.socket; fi
-systemctl start $service && exit
-# What held the port may have needed a moment to go.
-sleep 1
-exec systemctl start $service
-";
+/// How many changed states are named where nobody gets in any more.
+const MOST_CHANGES: usize = 12;
 
 impl Fleet {
     /// Brings one machine into the secure state. Returns the login on the secured machine, and what it came to.
@@ -65,7 +32,11 @@ impl Fleet {
             .await
             .map_err(|problem| problem.while_doing("its SSH settings could not be kept aside"))?;
         let attempts = self.config.cm.attempts.max(1);
+        let tool = self.cm.plugin().manifest().name.as_str();
         let mut attempt = 0;
+        // What failed when the states were applied first: later attempts may stumble over its consequences alone.
+        let mut first_failure = None;
+        let mut changed = Vec::new();
         let report = loop {
             attempt += 1;
             if attempts > 1 {
@@ -82,63 +53,85 @@ impl Fleet {
                 reports.pop().ok_or_else(|| Problem::failed("the CM tool reported nothing"))
             })
             .await;
-            match report {
-                Ok(report) if !has_failures(&report) => break Ok(report),
-                Ok(report) if attempt < attempts => self.report(Event::Retry {
-                    subject: name.to_owned(),
-                    reason: failures(&report, self.cm.plugin().manifest().name.as_str()).message,
-                    seconds: 0.0,
-                }),
-                Ok(report) => break Err(failures(&report, &self.cm.plugin().manifest().name)),
+            let report = match report {
+                Ok(report) => report,
                 Err(problem) => break Err(problem),
+            };
+            changed.extend(of_outcome(&report, StateOutcome::Changed).map(|state| format!("`{}`", state.id)));
+            if !has_failures(&report) {
+                break Ok(report);
             }
+            let problem = failures(&report, tool);
+            first_failure.get_or_insert_with(|| problem.clone());
+            if attempt >= attempts {
+                break Err(problem);
+            }
+            self.report(Event::Retry {
+                subject: name.to_owned(),
+                reason: problem.message,
+                seconds: 0.0,
+            });
         };
         let keys = login.host_key();
         let secured = self.connect_once_settled(&self.target(server, name, Door::Secured, &keys)?).await;
-        match (report, secured) {
-            (Ok(report), Ok(session)) => Ok((Login { session, secured: true }, summary(&report))),
+        let refused = refused_settings(&login.session).await;
+        let cause = match (report, secured) {
+            (Ok(report), Ok(session)) if refused.is_none() => return Ok((Login { session, secured: true }, summary(&report))),
             // We get in; what failed is for the operator to read.
-            (Err(problem), Ok(_)) => Err(problem),
+            (Err(problem), Ok(_)) if refused.is_none() => return Err(problem),
+            (_, Ok(_)) => first_failure.unwrap_or_else(|| Problem::failed(format!("{tool} reported no failure"))),
             (report, Err(error)) => {
                 let locked_out = login.secured || self.ssh.connect(&self.target(server, name, Door::Fresh, &keys)?).await.is_err();
                 let cause = match report {
-                    Ok(_) => Problem::from(error).while_doing(&format!(
+                    Ok(_) => self.whose_states_decide(Problem::from(error).while_doing(&format!(
                         "the configuration was applied, but `{}` can not log in on port {}",
                         self.config.ssh.login.value, self.config.ssh.port.value
-                    ))
-                    // Whatever the peer would advise: it was our own change that shut the door.
-                    .with_hint(format!(
-                        "the states for users, sshd and firewall in {} decide who gets in: mend them, then `bootmachine up` continues here",
-                        self.trees.get("configuration").map(|tree| tree.display().to_string()).unwrap_or_default()
-                    )),
+                    ))),
                     Err(problem) => problem,
                 };
-                if !locked_out {
+                if !locked_out && refused.is_none() {
                     return Err(cause);
                 }
-                self.report(Event::Step {
-                    server: name.to_owned(),
-                    text: "putting the SSH and firewall settings back".into(),
-                });
-                match self.script(login, RESTORE).await {
-                    Ok(()) => Err(cause.while_doing("no new login worked, so the SSH and firewall settings were put back")),
-                    Err(restoring) => Err(cause.while_doing(&format!(
-                        "no new login worked, and putting the settings back failed, too ({restoring})"
-                    ))),
-                }
+                first_failure.unwrap_or(cause)
             }
-        }
+        };
+        let what = match &refused {
+            Some(words) => format!("sshd would not start with its new settings ({words})"),
+            None => "no new login worked".to_owned(),
+        };
+        // Of a first run there are too many to be of help.
+        let changed = match changed.len() {
+            1..=MOST_CHANGES => format!("; changed were {}", changed.join(", ")),
+            _ => String::new(),
+        };
+        let cause = self.whose_states_decide(Problem {
+            message: format!("{}{changed}", cause.message),
+            ..cause
+        });
+        self.report(Event::Step {
+            server: name.to_owned(),
+            text: "putting the SSH and firewall settings back".into(),
+        });
+        Err(match self.script(login, RESTORE).await {
+            Ok(()) => cause.while_doing(&format!("{what}, so the SSH and firewall settings were put back")),
+            Err(restoring) => cause.while_doing(&format!("{what}, and putting the settings back failed, too ({restoring})")),
+        })
+    }
+
+    /// Whatever the peer would advise: it was our own change that shut the door.
+    fn whose_states_decide(&self, problem: Problem) -> Problem {
+        Problem { hint: None, ..problem }.with_hint(format!(
+            "the states for users, sshd and firewall in {} decide who gets in: mend them, then `bootmachine up` continues here",
+            self.trees
+                .get("configuration")
+                .map(|tree| tree.display().to_string())
+                .unwrap_or_default()
+        ))
     }
 
     /// Runs a script of ours as root; an error with its words where it fails.
     pub(crate) async fn script(&self, login: &Login, script: &str) -> Result<(), Problem> {
-        let command = Command {
-            program: "sh".into(),
-            arguments: vec!["-s".into()],
-            stdin: Some(script.into()),
-            ..Command::default()
-        };
-        let output = login.session.run(command).await?;
+        let output = login.session.run(super::shell(script)).await?;
         if output.status == 0 {
             return Ok(());
         }
@@ -150,13 +143,17 @@ impl Fleet {
     }
 }
 
+fn of_outcome(report: &Report, outcome: StateOutcome) -> impl Iterator<Item = &StateResult> {
+    report.states.iter().filter(move |state| state.outcome == outcome)
+}
+
 fn has_failures(report: &Report) -> bool {
-    report.states.iter().any(|state| state.outcome == StateOutcome::Failed)
+    of_outcome(report, StateOutcome::Failed).next().is_some()
 }
 
 /// The first failing state in the tool's own words, and how many more there are.
 fn failures(report: &Report, tool: &str) -> Problem {
-    let failed: Vec<_> = report.states.iter().filter(|state| state.outcome == StateOutcome::Failed).collect();
+    let failed: Vec<_> = of_outcome(report, StateOutcome::Failed).collect();
     let first = failed
         .first()
         .map(|state| format!("`{}`: {}", state.id, state.comment.trim()))
@@ -170,7 +167,7 @@ fn failures(report: &Report, tool: &str) -> Problem {
 }
 
 fn summary(report: &Report) -> String {
-    let count = |wanted: StateOutcome| report.states.iter().filter(|state| state.outcome == wanted).count();
+    let count = |wanted: StateOutcome| of_outcome(report, wanted).count();
     let skipped = match count(StateOutcome::Skipped) {
         0 => String::new(),
         skipped => format!(", {skipped} skipped"),

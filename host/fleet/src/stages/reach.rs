@@ -142,9 +142,17 @@ impl Fleet {
         match output.status {
             0 | 2 | 127 => Ok(()),
             status => {
-                let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                // It draws a dot for each look while it waits.
+                let words = String::from_utf8_lossy(&output.stdout)
+                    .trim()
+                    .trim_start_matches('.')
+                    .trim()
+                    .to_owned();
                 Err(Problem::failed(format!("cloud-init ended with status {status}: {words}"))
-                    .with_hint(format!("`bootmachine ssh {name}` and read /var/log/cloud-init-output.log there")))
+                    .with_hint(format!(
+                        "`bootmachine ssh {name}` and read /var/log/cloud-init-output.log there; once its cause is mended, `bootmachine destroy {name}` and \
+                         `bootmachine up` make it anew"
+                    )))
             }
         }
     }
