@@ -9,7 +9,7 @@ use bootmachine_config::{
 };
 use bootmachine_plugin::Plugin;
 use bootmachine_plugin::manifest::{Format, Manifest};
-use bootmachine_plugin::settings::{Configured, LookUp, Resolved, Surroundings, resolve};
+use bootmachine_plugin::settings::{Configured, LookUp, Resolved, Surroundings, Value, resolve};
 
 /// The table of a plugin in the configuration.
 pub(super) struct Table<'a> {
@@ -131,6 +131,20 @@ fn configured(value: &ConfigValue, json: bool) -> Configured {
         ConfigValue::Integer(number) => Configured::Plain(number.to_string()),
         ConfigValue::Boolean(truth) => Configured::Plain(truth.to_string()),
         ConfigValue::Json(value) => Configured::Plain(value.to_string()),
-        ConfigValue::Secret(source) => Configured::Secret(super::secret_source(source)),
+        ConfigValue::Secret(source) => Configured::Secret(super::secrets::secret_source(source)),
     }
+}
+
+/// The settings of a CM tool, which has no broker that would put a secret in its place: those are left out.
+pub(super) fn plain_settings(resolved: Vec<Resolved>) -> Vec<bootmachine_plugin::cm_tool::SettingValue> {
+    resolved
+        .into_iter()
+        .filter_map(|resolved| match resolved.value {
+            Value::Plain(value) => Some(bootmachine_plugin::cm_tool::SettingValue {
+                name: resolved.setting.name,
+                value,
+            }),
+            Value::Secret(_) => None,
+        })
+        .collect()
 }

@@ -3,97 +3,42 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use bootmachine_broker::BrokerError;
 use bootmachine_broker::audit::Audit;
-use bootmachine_broker::http::{HttpBroker, HttpClient, HttpOptions, Policy, Request, Response};
-use bootmachine_broker::ssh::{HostKeyPolicy, Identities, Jump, SshBroker, SshOptions};
-use bootmachine_config::{Config, Diagnostic, SecretSource as ConfigSecret};
+use bootmachine_broker::http::{HttpBroker, Policy};
+use bootmachine_broker::ssh::{SshBroker, SshOptions};
+use bootmachine_config::{Config, Diagnostic};
 use bootmachine_plugin::cm_tool::{CmTool, User};
 use bootmachine_plugin::distro::Distro;
 use bootmachine_plugin::provider::{DeclaredServer, Provider};
-use bootmachine_plugin::reach::{Http, Listener};
-use bootmachine_plugin::settings::{Resolved, SecretSource, Surroundings, Value};
-use bootmachine_plugin::{Engine, Kind, Plugin, PluginError};
-
-use secrecy::{ExposeSecret as _, SecretString};
+use bootmachine_plugin::reach::Listener;
+use bootmachine_plugin::{Kind, PluginError};
 use sha2::Digest as _;
 
 use crate::event::{Event, Reporter};
-use crate::fleet::access::bind;
-use crate::fleet::settle::{Table, settle};
 use crate::labels;
 use crate::pins::Pins;
 pub use crate::plugins::{BundledPlugins, PluginSource};
 use crate::problem::Problem;
-use crate::sudo::{AskSudoPassword, SudoPasswords};
+use crate::sudo::SudoPasswords;
 
 mod access;
+mod forward;
+mod jump;
+mod options;
+mod secrets;
 mod settle;
+mod shelf;
 
-/// How long to wait between tries; a practice run waits less than a real one.
-#[derive(Clone, Debug)]
-pub struct Timing {
-    /// Between two looks at a provider, in the beginning.
-    pub poll: Duration,
-    /// Between two looks at a provider, at the most.
-    pub poll_longest: Duration,
-    /// Between two attempts to log in to a fresh machine.
-    pub reach: Duration,
-    /// How long sshd may take until it answers again after it was told to read its settings anew.
-    pub settle: Duration,
-    /// How long the others wait for a fresh machine to let somebody in, by when it has all of its addresses.
-    pub addresses: Duration,
-    /// Before the first retry of something transient.
-    pub retry_delay: Duration,
-    /// Before any retry of something transient.
-    pub retry_longest: Duration,
-    /// How often something transient is tried again.
-    pub retries: usize,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(2),
-            poll_longest: Duration::from_secs(10),
-            reach: Duration::from_secs(2),
-            settle: Duration::from_secs(10),
-            addresses: Duration::from_secs(60),
-            retry_delay: Duration::from_secs(2),
-            retry_longest: Duration::from_secs(60),
-            retries: 6,
-        }
-    }
-}
-
-/// What a fleet is made with beside its configuration.
-pub struct Options {
-    /// Runs the plugins.
-    pub engine: Engine,
-    /// Where plugins come from.
-    pub plugins: Arc<dyn PluginSource>,
-    /// `.bootmachine` beside the configuration: journal, pins, audit log.
-    pub state_directory: PathBuf,
-    /// Environment and home.
-    pub surroundings: Surroundings,
-    /// Who logs in to machines and to the jump host.
-    pub identities: Identities,
-    /// The operator's `known_hosts`, for the jump host. It is only read.
-    pub known_hosts: PathBuf,
-    /// Fingerprints (`SHA256:…`) that the operator vouches for, by the name of a server that was there before.
-    pub accepted_host_keys: BTreeMap<String, Vec<String>>,
-    /// Who is asked for the password that sudo asks for, where somebody can be.
-    pub ask_sudo_password: Option<Arc<dyn AskSudoPassword>>,
-    /// How the HTTP broker behaves.
-    pub http: HttpOptions,
-    /// How long to wait between tries.
-    pub timing: Timing,
-    /// Where events go.
-    pub reporter: Arc<dyn Reporter>,
-}
+use access::bind;
+use forward::{BoundHttp, Forward};
+use jump::jump_host;
+pub use options::{Options, Timing};
+pub use secrets::fetch_secret;
+use secrets::{is_unset, one_line};
+use settle::{Table, plain_settings, settle};
+use shelf::Shelf;
 
 /// Why a fleet can not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -378,261 +323,4 @@ fn digest(directory: &Path) -> String {
         }
     }
     hex::encode(hasher.finalize())
-}
-
-/// Plugins that were loaded already.
-struct Shelf<'a> {
-    engine: &'a Engine,
-    source: &'a dyn PluginSource,
-    reporter: &'a dyn Reporter,
-    loaded: BTreeMap<String, Plugin>,
-}
-
-impl Shelf<'_> {
-    /// Loads it, and says so where that takes a while: a component is compiled when it is used for the first time.
-    async fn load(&self, name: &str) -> Option<Result<Plugin, PluginError>> {
-        const A_WHILE: Duration = Duration::from_secs(1);
-        let mut loading = std::pin::pin!(self.source.load(self.engine, name));
-        match tokio::time::timeout(A_WHILE, &mut loading).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
-                self.reporter.report(Event::Provider {
-                    provider: name.to_owned(),
-                    text: "compiling it, which is done once".to_owned(),
-                });
-                loading.await
-            }
-        }
-    }
-
-    /// The plugin that the configuration names here; a diagnostic where there is none of that name and kind.
-    async fn take(
-        &mut self,
-        config: &Config,
-        named: &bootmachine_config::Located<String>,
-        kind: Kind,
-        wrong: &mut Vec<Diagnostic>,
-    ) -> Result<Option<Plugin>, FleetError> {
-        let name = &named.value;
-        if !self.loaded.contains_key(name) {
-            let Some(loaded) = self.load(name).await else {
-                let names = self.source.names();
-                let help = match bootmachine_config::nearest(names.iter().map(String::as_str), name) {
-                    Some(nearest) => format!("did you mean `{nearest}`?"),
-                    None => format!("there are: {}", names.join(", ")),
-                };
-                wrong.push(
-                    config
-                        .diagnostic(named.span.clone(), format!("there is no plugin `{name}`"))
-                        .with_label("not known")
-                        .with_help(help),
-                );
-                return Ok(None);
-            };
-            match loaded {
-                Ok(plugin) => drop(self.loaded.insert(name.clone(), plugin)),
-                // Whoever named it can name another.
-                Err(error @ PluginError::Unloadable { .. }) => {
-                    wrong.push(
-                        config
-                            .diagnostic(named.span.clone(), error.to_string())
-                            .with_optional_help(error.hint()),
-                    );
-                    return Ok(None);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let Some(plugin) = self.loaded.get(name).cloned() else {
-            return Ok(None);
-        };
-        if plugin.kind() == kind {
-            return Ok(Some(plugin));
-        }
-        let message = format!("the plugin `{name}` is a {}, and a {kind} is wanted here", plugin.kind());
-        wrong.push(
-            config
-                .diagnostic(named.span.clone(), message)
-                .with_help("`bootmachine plugin list` shows the plugins of each kind"),
-        );
-        Ok(None)
-    }
-}
-
-fn secret_source(source: &ConfigSecret) -> SecretSource {
-    match source {
-        ConfigSecret::Env(name) => SecretSource::Env(name.clone()),
-        ConfigSecret::File { path, .. } => SecretSource::File(path.display().to_string()),
-        ConfigSecret::Command(words) => SecretSource::Command(words.clone()),
-        ConfigSecret::Plain(secret) => SecretSource::Plain(secret.clone()),
-    }
-}
-
-/// Fetches a secret of bootmachine's own settings. The reason of a failure never has the secret in it.
-pub async fn fetch_secret(source: &ConfigSecret, surroundings: &Surroundings) -> Result<SecretString, String> {
-    secret_source(source).fetch(surroundings).await
-}
-
-/// Whether it is kept in a variable that is not there.
-fn is_unset(source: &ConfigSecret, surroundings: &Surroundings) -> bool {
-    matches!(source, ConfigSecret::Env(name) if surroundings.environment.get(name).is_none_or(String::is_empty))
-}
-
-/// A secret that is typed in as one line.
-async fn one_line(source: &ConfigSecret, surroundings: &Surroundings) -> Result<SecretString, String> {
-    let secret = fetch_secret(source, surroundings).await?;
-    if secret.expose_secret().contains(['\n', '\r', '\0']) {
-        return Err("it has several lines".to_owned());
-    }
-    Ok(secret)
-}
-
-/// The settings of a CM tool, which has no broker that would put a secret in its place: those are left out.
-fn plain_settings(resolved: Vec<Resolved>) -> Vec<bootmachine_plugin::cm_tool::SettingValue> {
-    resolved
-        .into_iter()
-        .filter_map(|resolved| match resolved.value {
-            Value::Plain(value) => Some(bootmachine_plugin::cm_tool::SettingValue {
-                name: resolved.setting.name,
-                value,
-            }),
-            Value::Secret(_) => None,
-        })
-        .collect()
-}
-
-fn jump_host(config: &Config, jump: &bootmachine_config::Jump, options: &Options) -> Result<Jump, Problem> {
-    let user = jump
-        .user
-        .clone()
-        .or_else(|| options.surroundings.environment.get("USER").cloned())
-        .unwrap_or_else(|| "root".into());
-    let known = Jump::from_known_hosts(&user, &jump.host, jump.port, &options.known_hosts);
-    let jump_host = known.map_err(|error| Problem::from(error).while_doing("the jump host"))?;
-    if matches!(&jump_host.host_key, HostKeyPolicy::Pinned(keys) if keys.is_empty()) {
-        return Err(Problem::new(
-            bootmachine_broker::ErrorKind::PermissionDenied,
-            format!("the host key of the jump host {}:{} is not known", jump.host, jump.port),
-        )
-        .with_hint(format!(
-            "log in there once with ssh and compare its fingerprint: `ssh -p {} {user}@{}`; {} names it in `[ssh] jump`",
-            jump.port,
-            jump.host,
-            config.path.display(),
-        )));
-    }
-    Ok(jump_host)
-}
-
-/// HTTP as one plugin may use it, and the secrets that are taken out of its words.
-struct BoundHttp {
-    client: HttpClient,
-    secrets: Arc<bootmachine_broker::secrets::SecretTable>,
-}
-
-#[async_trait]
-impl Http for BoundHttp {
-    async fn send(&self, request: Request) -> Result<Response, BrokerError> {
-        self.client.send(request).await
-    }
-
-    async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, BrokerError>> {
-        self.client.send_all(requests).await
-    }
-
-    fn scrub(&self, text: &str) -> String {
-        self.secrets.scrub_text(text)
-    }
-}
-
-/// Passes a plugin's words on as events.
-struct Forward {
-    subject: String,
-    reporter: Arc<dyn Reporter>,
-    provider: bool,
-}
-
-impl Listener for Forward {
-    fn log(&self, level: tracing::Level, plugin: &str, message: &str) {
-        self.reporter.report(Event::Log {
-            subject: self.subject.clone(),
-            plugin: plugin.to_owned(),
-            level: level.as_str().to_ascii_lowercase(),
-            message: message.to_owned(),
-        });
-    }
-
-    fn step(&self, text: &str) {
-        self.reporter.report(if self.provider {
-            Event::Provider {
-                provider: self.subject.clone(),
-                text: text.to_owned(),
-            }
-        } else {
-            Event::Step {
-                server: self.subject.clone(),
-                text: text.to_owned(),
-            }
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use bootmachine_plugin::Limits;
-    use tokio::sync::Notify;
-
-    use super::*;
-
-    /// Loads nothing until somebody was told that it takes a while.
-    #[derive(Default)]
-    struct Slow {
-        told: Notify,
-        events: Mutex<Vec<String>>,
-    }
-
-    #[async_trait]
-    impl PluginSource for Slow {
-        async fn load(&self, _: &Engine, _: &str) -> Option<Result<Plugin, PluginError>> {
-            self.told.notified().await;
-            None
-        }
-
-        fn names(&self) -> Vec<String> {
-            Vec::new()
-        }
-
-        fn is_bundled(&self, _: &str) -> bool {
-            false
-        }
-    }
-
-    impl Reporter for Slow {
-        fn report(&self, event: Event) {
-            if let Event::Provider { provider, text } = event {
-                self.events.lock().expect("unpoisoned").push(format!("{provider}: {text}"));
-                self.told.notify_one();
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_waits_for_a_compilation_is_told() {
-        let slow = Slow::default();
-        let engine = Engine::new(None, Limits::default()).expect("an engine");
-        let shelf = Shelf {
-            engine: &engine,
-            source: &slow,
-            reporter: &slow,
-            loaded: BTreeMap::new(),
-        };
-        let loaded = tokio::time::timeout(Duration::from_mins(1), shelf.load("mine.wasm")).await;
-        assert!(loaded.expect("it was told").is_none());
-        assert_eq!(
-            *slow.events.lock().expect("unpoisoned"),
-            ["mine.wasm: compiling it, which is done once"]
-        );
-    }
 }
