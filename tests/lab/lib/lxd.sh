@@ -161,11 +161,22 @@ lxd_down() {
     until_true 10 nobody_named "$LXD_DIR" || die "processes of LXD do not end: $(pids_named "$LXD_DIR" | tr '\n' ' ')"
     ip link delete "$LAB_BRIDGE" 2>/dev/null || true
     ip link delete "$LAB_BRIDGE6" 2>/dev/null || true
+    cables_remove
     unmount_below "$LXD_DIR"
     for name in $names; do cgroups_remove "$name"; done
     # LXC moves through this one on its way; where somebody else's LXC had it before, it stays.
     [[ -e $LAB/run/pivot ]] || rmdir /sys/fs/cgroup/*/lxc.pivot /sys/fs/cgroup/lxc.pivot 2>/dev/null || true
     rm -rf --one-file-system "$LXD_DIR" "$LAB/run/pivot" "$LAB/run/machines"
+}
+
+# A machine that did not get as far as to start leaves its network cable here, with both ends on no bridge. Whose they are can not be seen:
+# while another LXD runs, they stay for its lab to remove.
+cables_remove() {
+    local name
+    ! grep -qsx lxd /proc/[0-9]*/comm || return 0
+    ip -json -details link show type veth |
+        jq -r '.[] | select((.address | startswith("00:16:3e")) and (has("link_netnsid") or has("master") | not)) | .ifname' |
+        while read -r name; do ip link delete "$name" 2>/dev/null || true; done
 }
 
 # cgroups_remove MACHINE: its control groups, where nobody is left in them. LXC numbers those of a name that another LXD has as well.
