@@ -241,6 +241,20 @@ async fn an_sshd_that_is_broken_later_is_put_back_to_what_worked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn settings_that_sshd_would_not_start_with_are_put_back() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    let states = operator.path().join("configuration/states/sshd/init.sls");
+    let mine = "\n/etc/ssh/sshd_config.d/00-mine.conf:\n  file.managed:\n    - contents: Port none\n";
+    // What runs has read other settings, and goes on letting people in until it is started again.
+    fs_err::write(&states, fs_err::read_to_string(&states).unwrap() + mine).unwrap();
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    assert_ne!(world.machine("shasta").script("test -e /etc/ssh/sshd_config.d/00-mine.conf").0, 0);
+    operator.configure().await;
+    operator.assert_mended(&world, &["shasta"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_not_there_is_named() {
     let world = World::start().await;
     let operator = one_server(&world).await;

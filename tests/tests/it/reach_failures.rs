@@ -165,9 +165,40 @@ async fn a_first_boot_that_failed_is_told_in_the_words_of_cloud_init() {
       errors:
       	- ('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))
       recoverable_errors: {}
-      hint: `bootmachine ssh shasta` and read /var/log/cloud-init-output.log there
+      hint: `bootmachine ssh shasta` and read /var/log/cloud-init-output.log there; once its cause is mended, `bootmachine destroy shasta` and `bootmachine up` make it anew
     created: 1
     "#);
+}
+
+/// A first boot that got over what went wrong, in the words of the real program.
+struct DegradedCloudInit;
+
+impl Program for DegradedCloudInit {
+    fn run(&self, ctx: &mut Exec) -> i32 {
+        ctx.outln("status: done");
+        ctx.outln("extended_status: degraded done");
+        ctx.outln("errors: []");
+        ctx.outln("recoverable_errors:");
+        ctx.outln("WARNING:");
+        ctx.outln("\t- Failed at merging in cloud config part from part-001: empty cloud config");
+        2
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_first_boot_got_over_is_said_and_stops_nothing() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    world.playground.machines.register("cloud-init", Arc::new(DegradedCloudInit));
+    insta::assert_snapshot!(operator.up(&world).await, @"");
+    let told = operator.told(&world);
+    let warning = told
+        .lines()
+        .skip_while(|line| !line.contains("cloud-init"))
+        .take(8)
+        .collect::<Vec<_>>()
+        .join("\n");
+    insta::assert_snapshot!(warning, @"");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,8 @@ impl Fleet {
         }
     }
 
-    /// cloud-init may still hold locks and change users. Its absence is fine; so is status 2, which means that it recovered from something.
+    /// cloud-init may still hold locks and change users. Its absence is fine. Status 2 means that it got over something, which
+    /// the operator may want to know.
     async fn first_boot_ended(&self, name: &str, login: &Login) -> Result<(), Problem> {
         self.report(Event::Step {
             server: name.to_owned(),
@@ -140,14 +141,16 @@ impl Fleet {
         };
         let output = login.session.run(wait).await?;
         match output.status {
-            0 | 2 | 127 => Ok(()),
+            0 | 127 => Ok(()),
+            2 => {
+                self.report(Event::Warning {
+                    message: format!("cloud-init of `{name}` got over something: {}", words_of(&output.stdout)),
+                    hint: Some(format!("`bootmachine ssh {name}` and read /var/log/cloud-init.log there")),
+                });
+                Ok(())
+            }
             status => {
-                // It draws a dot for each look while it waits.
-                let words = String::from_utf8_lossy(&output.stdout)
-                    .trim()
-                    .trim_start_matches('.')
-                    .trim()
-                    .to_owned();
+                let words = words_of(&output.stdout);
                 Err(Problem::failed(format!("cloud-init ended with status {status}: {words}"))
                     .with_hint(format!(
                         "`bootmachine ssh {name}` and read /var/log/cloud-init-output.log there; once its cause is mended, `bootmachine destroy {name}` and \
@@ -307,6 +310,11 @@ fn keys_on_console(console: &str) -> Vec<PublicKey> {
                 .and_then(|at| keys::parse_public(&line[at..]).ok())
         })
         .collect()
+}
+
+/// What cloud-init says, without the dots that it draws while it waits, one for each look.
+fn words_of(stdout: &[u8]) -> String {
+    String::from_utf8_lossy(stdout).trim().trim_start_matches('.').trim().to_owned()
 }
 
 #[cfg(test)]
