@@ -248,7 +248,12 @@ async fn settings_that_sshd_would_not_start_with_are_put_back() {
     let mine = "\n/etc/ssh/sshd_config.d/00-mine.conf:\n  file.managed:\n    - contents: Port none\n";
     // What runs has read other settings, and goes on letting people in until it is started again.
     fs_err::write(&states, fs_err::read_to_string(&states).unwrap() + mine).unwrap();
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r"
+    shasta: failed at provision
+      sshd would not start with its new settings (/etc/ssh/sshd_config.d/00-mine.conf line 1: Badly formatted port number.), so the SSH and firewall settings were put back: salt reported no failure
+      hint: the states for users, sshd and firewall in DIRECTORY/configuration decide who gets in: mend them, then `bootmachine up` continues here
+    created: 1
+    ");
     assert_ne!(world.machine("shasta").script("test -e /etc/ssh/sshd_config.d/00-mine.conf").0, 0);
     operator.configure().await;
     operator.assert_mended(&world, &["shasta"]).await;

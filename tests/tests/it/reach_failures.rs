@@ -190,7 +190,10 @@ async fn what_a_first_boot_got_over_is_said_and_stops_nothing() {
     let world = World::start().await;
     let operator = one_server(&world).await;
     world.playground.machines.register("cloud-init", Arc::new(DegradedCloudInit));
-    insta::assert_snapshot!(operator.up(&world).await, @"");
+    insta::assert_snapshot!(operator.up(&world).await, @r"
+    shasta: done
+    created: 1
+    ");
     let told = operator.told(&world);
     let warning = told
         .lines()
@@ -198,7 +201,15 @@ async fn what_a_first_boot_got_over_is_said_and_stops_nothing() {
         .take(8)
         .collect::<Vec<_>>()
         .join("\n");
-    insta::assert_snapshot!(warning, @"");
+    insta::assert_snapshot!(warning, @r"
+    warning: cloud-init of `shasta` got over something: status: done
+    extended_status: degraded done
+    errors: []
+    recoverable_errors:
+    WARNING:
+    	- Failed at merging in cloud config part from part-001: empty cloud config
+      hint: `bootmachine ssh shasta` and read /var/log/cloud-init.log there
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
