@@ -172,8 +172,11 @@ lxd_down() {
 # A machine that did not get as far as to start leaves its network cable here, with both ends on no bridge. Whose they are can not be seen:
 # while another LXD runs, they stay for its lab to remove.
 cables_remove() {
-    local name
-    ! grep -qsx lxd /proc/[0-9]*/comm || return 0
+    local name file
+    for file in /proc/[0-9]*/cmdline; do
+        # One that has ended and that nobody has looked at yet has no words.
+        ! { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE '^(/[^ ]*/)?lxd ' || return 0
+    done
     ip -json -details link show type veth |
         jq -r '.[] | select((.address | startswith("00:16:3e")) and (has("link_netnsid") or has("master") | not)) | .ifname' |
         while read -r name; do ip link delete "$name" 2>/dev/null || true; done
