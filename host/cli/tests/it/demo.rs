@@ -76,6 +76,22 @@ fn the_demo_boots_secures_and_proves_three_servers() {
             "{ran}"
         );
     }
+    // What the README promises, line by line. Which server gets which address is not promised.
+    let readme = fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).expect("the README");
+    let promised = readme
+        .split("In the end it says:\n\n```text\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let without_address = |line: &str| {
+        let words = line.split_whitespace().filter(|word| !word.starts_with("198.18."));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let seen: Vec<String> = ran.stdout.lines().chain(ran.stderr.lines()).map(without_address).collect();
+    let promised: Vec<String> = promised.expect("what the demo says").lines().map(without_address).collect();
+    assert!(promised.len() > 5, "{promised:?}");
+    for line in promised.iter().filter(|line| !line.is_empty()) {
+        assert!(seen.contains(line), "the README says `{line}`, and the demo does not:\n{ran}");
+    }
     // The directory was a temporary one.
     let left = fs_err::read_dir(program.path()).expect("a directory").count();
     assert_eq!(left, 0, "{ran}");
