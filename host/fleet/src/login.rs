@@ -79,6 +79,10 @@ impl Session for Adapter {
         }
         Ok(self.0.upload_tree(local, remote).await?)
     }
+
+    async fn revive(&self) -> Result<(), BrokerError> {
+        Ok(self.0.revive().await?)
+    }
 }
 
 /// Where and as whom to log in.

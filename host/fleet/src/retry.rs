@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
+use bootmachine_plugin::reach::Session;
+
 use crate::event::{Event, Reporter};
-use crate::fleet::Timing;
+use crate::fleet::{Fleet, Timing};
 use crate::problem::Problem;
 
 /// Runs `attempt` until it succeeds, fails for good, or was tried often enough.
@@ -48,5 +50,25 @@ pub async fn transient<T, F: Future<Output = Result<T, Problem>>>(
             seconds: delay.as_secs_f64(),
         });
         tokio::time::sleep(delay).await;
+    }
+}
+
+impl Fleet {
+    /// The same for work on machines. What ends a connection (a reboot, a network that comes back) is often over by the next attempt, which
+    /// begins with new connections where they were lost.
+    pub(crate) async fn transient_on<T, F: Future<Output = Result<T, Problem>>>(
+        &self,
+        subject: &str,
+        sessions: &[&dyn Session],
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Problem> {
+        let attempt = &attempt;
+        transient(self.reporter.as_ref(), subject, &self.timing, || async move {
+            for session in sessions {
+                session.revive().await?;
+            }
+            attempt().await
+        })
+        .await
     }
 }

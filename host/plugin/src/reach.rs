@@ -23,7 +23,7 @@ pub trait Http: Send + Sync {
     fn scrub(&self, text: &str) -> String;
 }
 
-/// A login on one machine. The functions are those of `session` in `wit/ssh.wit`, and one for the host's own use.
+/// A login on one machine. The functions are those of `session` in `wit/ssh.wit`, and two for the host's own use.
 #[async_trait]
 #[allow(missing_docs, reason = "documented in wit/ssh.wit")]
 pub trait Session: Send + Sync {
@@ -33,6 +33,8 @@ pub trait Session: Send + Sync {
     async fn write_file(&self, file: File) -> Result<bool, BrokerError>;
     async fn reboot(&self) -> Result<(), BrokerError>;
     async fn upload_tree(&self, local: &Path, remote: &str) -> Result<bool, BrokerError>;
+    /// Makes a new connection where the old one was lost.
+    async fn revive(&self) -> Result<(), BrokerError>;
 }
 
 /// Where a plugin's log lines and steps go.

@@ -34,7 +34,7 @@ case_lock() {
     cluster locked
     for server in debian fedora arch; do server "locked-$server" "$server"; done
     must up
-    sed -i 's/^packages = .*/packages = ["tree", "less"]/' "$folder/cluster/bootmachine.toml"
+    sed -i 's/^packages = .*/packages = ["tree", "curl"]/' "$folder/cluster/bootmachine.toml"
     inside locked-debian "systemd-run -q --unit=holder apt-get -y -o 'DPkg::Pre-Invoke::=sleep 1000' install --reinstall tree"
     # What dnf leaves there for others while it is at work.
     inside locked-fedora "systemd-run -q --unit=holder sh -c 'echo \$\$\$\$ >/var/cache/dnf/metadata_lock.pid; exec sleep 1000'"
@@ -62,7 +62,7 @@ case_repository() {
     ./lab repository start
     ended 0
     all_well
-    sed -i 's/^packages = .*/packages = ["tree", "less"]/' "$folder/cluster/bootmachine.toml"
+    sed -i 's/^packages = .*/packages = ["tree", "curl"]/' "$folder/cluster/bootmachine.toml"
     ./lab repository stop
     fails 3 up || { ./lab repository start; return 1; }
     ./lab repository start

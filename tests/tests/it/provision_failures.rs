@@ -260,6 +260,22 @@ async fn settings_that_sshd_would_not_start_with_are_put_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_lost_is_made_anew() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    operator.assert_mended(&world, &["shasta"]).await;
+    let states = operator.path().join("configuration/states/sshd/init.sls");
+    let mine = "\nrestarted once:\n  cmd.run:\n    - name: touch /var/lib/restarted; systemctl reboot; sleep 100000\n    - unless: test -e /var/lib/restarted\n";
+    fs_err::write(&states, fs_err::read_to_string(&states).unwrap() + mine).unwrap();
+    operator.events.forget();
+    insta::assert_snapshot!(operator.up(&world).await, @r"
+    shasta: done
+    created: 0
+    ");
+    insta::assert_snapshot!(operator.told(&world), @"shasta: the connection to shasta (ADDRESS:55022) was lost: power off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_not_there_is_named() {
     let world = World::start().await;
     let operator = one_server(&world).await;

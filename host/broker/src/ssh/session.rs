@@ -28,8 +28,8 @@ pub(super) struct Inner {
     pub(super) channels: Semaphore,
 }
 
-/// A login on one machine. Clones share the connection. A connection that is lost stays lost (`unavailable`) until [`Session::reconnect`];
-/// only [`Session::reboot`] makes a new one by itself.
+/// A login on one machine. Clones share the connection. A connection that is lost stays lost (`unavailable`) until [`Session::revive`] or
+/// [`Session::reconnect`]; only [`Session::reboot`] makes a new one by itself.
 #[derive(Clone)]
 pub struct Session {
     pub(super) inner: Arc<Inner>,
@@ -324,6 +324,11 @@ impl Session {
         };
         goodbye(&old).await;
         Ok(())
+    }
+
+    /// Makes a new connection where the old one was lost, and leaves alone one that is there.
+    pub async fn revive(&self) -> Result<(), SshError> {
+        if self.is_closed() { self.reconnect().await } else { Ok(()) }
     }
 
     /// Ends the connection, for all clones.

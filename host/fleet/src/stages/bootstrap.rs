@@ -9,7 +9,6 @@ use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::login::Login;
 use crate::problem::Problem;
-use crate::retry::transient;
 
 impl Fleet {
     /// What the machine runs, by its distro plugin. An image of another distribution is refused.
@@ -70,7 +69,7 @@ impl Fleet {
             .ok_or_else(|| Problem::failed(format!("`{name}` is not in the configuration")))?;
         let distro = &self.distros[&config.distro.value];
         let session = login.for_plugin(distro.plugin().actor());
-        transient(self.reporter.as_ref(), name, &self.timing, || async {
+        self.transient_on(name, &[session.as_ref()], || async {
             Ok(distro.install_packages(&session, self.listener(name), release, &[]).await?)
         })
         .await
@@ -92,10 +91,11 @@ impl Fleet {
             timezone: wanted.timezone.as_ref().map(|timezone| timezone.value.clone()),
         };
         let session = login.for_plugin(distro.plugin().actor());
-        let outcome = transient(self.reporter.as_ref(), name, &self.timing, || async {
-            Ok(distro.bootstrap(&session, self.listener(name), release, &preparation).await?)
-        })
-        .await?;
+        let outcome = self
+            .transient_on(name, &[session.as_ref()], || async {
+                Ok(distro.bootstrap(&session, self.listener(name), release, &preparation).await?)
+            })
+            .await?;
         if outcome.reboot_required {
             self.report(Event::Step {
                 server: name.to_owned(),

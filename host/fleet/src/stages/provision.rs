@@ -6,13 +6,12 @@
 
 use bootmachine_plugin::cm_tool::{Cluster, Report, StateOutcome, StateResult};
 use bootmachine_plugin::provider::Server;
-use bootmachine_plugin::reach::Machine;
+use bootmachine_plugin::reach::{Machine, Session};
 
 use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::login::{Door, Login};
 use crate::problem::Problem;
-use crate::retry::transient;
 use crate::stages::guard::{KEEP, RESTORE, refused_settings};
 
 /// How many changed states are named where nobody gets in any more.
@@ -45,14 +44,16 @@ impl Fleet {
                     text: format!("attempt {attempt} of {attempts}"),
                 });
             }
-            let report = transient(self.reporter.as_ref(), name, &self.timing, || async {
-                let mut reports = self
-                    .cm
-                    .provision(self.listener(name), machines.clone(), cluster, &[name.to_owned()])
-                    .await?;
-                reports.pop().ok_or_else(|| Problem::failed("the CM tool reported nothing"))
-            })
-            .await;
+            let sessions: Vec<&dyn Session> = machines.iter().map(|machine| machine.session.as_ref()).collect();
+            let report = self
+                .transient_on(name, &sessions, || async {
+                    let mut reports = self
+                        .cm
+                        .provision(self.listener(name), machines.clone(), cluster, &[name.to_owned()])
+                        .await?;
+                    reports.pop().ok_or_else(|| Problem::failed("the CM tool reported nothing"))
+                })
+                .await;
             let report = match report {
                 Ok(report) => report,
                 Err(problem) => break Err(problem),

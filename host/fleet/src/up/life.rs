@@ -202,7 +202,8 @@ impl Life<'_> {
         if begins_at(Stage::Install) {
             self.enter(Stage::Install);
             let _place = self.run.places.acquire().await;
-            let install = crate::retry::transient(fleet.reporter.as_ref(), &self.name, &fleet.timing, || async {
+            let sessions = [machine.session.as_ref()];
+            let install = fleet.transient_on(&self.name, &sessions, || async {
                 Ok(fleet.cm.install(fleet.listener(&self.name), machine.clone(), &cluster).await?)
             });
             self.bounded(install).await?;
@@ -211,7 +212,8 @@ impl Life<'_> {
         if cluster.master.is_some() && begins_at(Stage::Enroll) {
             self.enter(Stage::Enroll);
             let master = if is_master { machine.clone() } else { self.master(false).await? };
-            let enroll = crate::retry::transient(fleet.reporter.as_ref(), &self.name, &fleet.timing, || async {
+            let sessions = [master.session.as_ref(), machine.session.as_ref()];
+            let enroll = fleet.transient_on(&self.name, &sessions, || async {
                 Ok(fleet
                     .cm
                     .enroll(fleet.listener(&self.name), vec![master.clone(), machine.clone()], &cluster)
@@ -333,7 +335,10 @@ impl Life<'_> {
             passwords: self.passwords.clone(),
             updated: jiff::Timestamp::now(),
         };
-        marker::write(login.own().as_ref(), &marker)
+        let own = login.own();
+        self.run
+            .fleet
+            .transient_on(&self.name, &[own.as_ref()], || marker::write(own.as_ref(), &marker))
             .await
             .map_err(|problem| problem.while_doing("its marker could not be written"))?;
         self.run.journal.note(&Record::Passed { server: &self.name, stage });

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{Call, Outcome, Result};
 use crate::salt::compile::text;
 
+/// What Salt's own `user.present` shows in the place of a password hash (salt/states/user.py): its words, no mark of unfinished work.
+const REDACTED: &str = "XXX-REDACTED-XXX";
+
 fn entry(call: &mut Call, database: &str, name: &str) -> Option<Vec<String>> {
     let done = call.host.run(&["getent", database, name], b"");
     (done.status == 0).then(|| done.stdout.split(':').map(str::to_owned).collect())
@@ -116,8 +119,8 @@ pub fn user_present(call: &mut Call) -> Result {
     }
     for (key, flag, value) in modify {
         call.host.must(&["usermod", flag, &value, name])?;
-        // What Salt itself writes in the place of a password hash.
-        changes.insert(key.into(), json!(if key == "passwd" { "XXX-REDACTED-XXX" } else { &value }));
+        let shown = if key == "passwd" { REDACTED } else { &value };
+        changes.insert(key.into(), json!(shown));
     }
     Ok(Outcome::changed(Value::Object(changes), format!("Updated user {name}")))
 }

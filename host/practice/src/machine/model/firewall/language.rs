@@ -1,170 +1,15 @@
-//! nftables: the part of the language that host firewalls use. A file that uses anything else is refused with a message that says so,
-//! rather than taken for something that it is not.
+//! The part of nftables' language that host firewalls use. A file that uses anything else is refused with a message that says so, rather than
+//! taken for something that it is not.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// What happens to a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Let in.
-    Accept,
-    /// Thrown away in silence.
-    Drop,
-    /// Refused with an answer.
-    Reject,
-}
+use super::tokens::{Tokens, describe};
+use super::{Chain, Match, Rule, Ruleset, Table, Verdict};
 
-/// A condition of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Match {
-    Tcp(Vec<(u16, u16)>),
-    NotTcp,
-    Source(Vec<IpNet>),
-    Interface(String),
-    Established,
-    Never,
-}
-
-#[derive(Debug, Clone)]
-struct Rule {
-    text: String,
-    matches: Vec<Match>,
-    verdict: Option<Verdict>,
-}
-
-#[derive(Debug, Clone)]
-struct Chain {
-    name: String,
-    header: Option<String>,
-    input: bool,
-    policy: Verdict,
-    rules: Vec<Rule>,
-}
-
-#[derive(Debug, Clone)]
-struct Table {
-    family: String,
-    name: String,
-    sets: Vec<(String, Vec<String>, String)>,
-    chains: Vec<Chain>,
-}
-
-/// The kernel's rules.
-#[derive(Debug, Clone, Default)]
-pub struct Ruleset {
-    tables: Vec<Table>,
-}
-
-type Parsed<T> = Result<T, String>;
-
-struct Tokens {
-    items: Vec<String>,
-    at: usize,
-}
-
-impl Tokens {
-    fn new(text: &str) -> Self {
-        let mut items = Vec::new();
-        for line in text.lines() {
-            let mut current = String::new();
-            let mut quoted = false;
-            for c in line.chars() {
-                if quoted {
-                    current.push(c);
-                    if c == '"' {
-                        quoted = false;
-                        items.push(std::mem::take(&mut current));
-                    }
-                    continue;
-                }
-                match c {
-                    '#' => break,
-                    '"' => {
-                        quoted = true;
-                        current.push(c);
-                    }
-                    '{' | '}' | ';' | ',' | '=' => {
-                        if !current.is_empty() {
-                            items.push(std::mem::take(&mut current));
-                        }
-                        items.push(c.to_string());
-                    }
-                    c if c.is_whitespace() => {
-                        if !current.is_empty() {
-                            items.push(std::mem::take(&mut current));
-                        }
-                    }
-                    c => current.push(c),
-                }
-            }
-            if !current.is_empty() {
-                items.push(current);
-            }
-            items.push("\n".into());
-        }
-        Self { items, at: 0 }
-    }
-
-    fn peek(&self) -> Option<&str> {
-        self.items.get(self.at).map(String::as_str)
-    }
-
-    fn next(&mut self) -> Option<String> {
-        let item = self.items.get(self.at).cloned();
-        self.at += 1;
-        item
-    }
-
-    fn skip_breaks(&mut self) {
-        while matches!(self.peek(), Some("\n" | ";")) {
-            self.at += 1;
-        }
-    }
-
-    fn expect(&mut self, wanted: &str) -> Parsed<()> {
-        while wanted != "\n" && self.peek() == Some("\n") {
-            self.at += 1;
-        }
-        match self.next() {
-            Some(found) if found == wanted => Ok(()),
-            found => Err(format!(
-                "syntax error, unexpected {}, expecting {wanted}",
-                describe(found.as_deref())
-            )),
-        }
-    }
-
-    /// The tokens up to the end of the statement.
-    fn statement(&mut self) -> Vec<String> {
-        let mut out = Vec::new();
-        let mut depth = 0;
-        while let Some(token) = self.peek() {
-            match token {
-                "\n" | ";" if depth == 0 => break,
-                "}" if depth == 0 => break,
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                _ => {}
-            }
-            let token = token.to_owned();
-            self.at += 1;
-            if token != "\n" {
-                out.push(token);
-            }
-        }
-        out
-    }
-}
-
-fn describe(token: Option<&str>) -> String {
-    match token {
-        None => "end of file".into(),
-        Some("\n") => "newline".into(),
-        Some(other) => other.into(),
-    }
-}
+/// What was read, or nft's words for what is wrong with it.
+pub(super) type Parsed<T> = Result<T, String>;
 
 impl Ruleset {
     /// Applies the text of a file to a copy, so that a mistake changes nothing.
@@ -256,7 +101,7 @@ impl Ruleset {
                     loop {
                         tokens.skip_breaks();
                         if tokens.peek() == Some("}") {
-                            tokens.at += 1;
+                            tokens.next();
                             break;
                         }
                         let statement = tokens.statement();
@@ -279,82 +124,6 @@ impl Ruleset {
             }
         }
     }
-
-    /// What happens to a new TCP connection from `from` to `port` of the machine, over its network interface.
-    pub fn input(&self, from: IpAddr, port: u16) -> Verdict {
-        let mut accepted = Verdict::Accept;
-        for table in &self.tables {
-            let concerns = match table.family.as_str() {
-                "inet" => true,
-                "ip" => from.is_ipv4(),
-                "ip6" => from.is_ipv6(),
-                _ => false,
-            };
-            for chain in table.chains.iter().filter(|c| c.input && concerns) {
-                let hit = chain.rules.iter().find_map(|rule| {
-                    let fits = rule.matches.iter().all(|m| match m {
-                        Match::Tcp(ports) => ports.iter().any(|(low, high)| (*low..=*high).contains(&port)),
-                        Match::Source(nets) => nets.iter().any(|n| n.contains(&from)),
-                        Match::Interface(name) => name == "eth0",
-                        Match::NotTcp | Match::Established | Match::Never => false,
-                    });
-                    rule.verdict.filter(|_| fits)
-                });
-                let verdict = hit.unwrap_or(chain.policy);
-                if verdict != Verdict::Accept {
-                    return verdict;
-                }
-                accepted = verdict;
-            }
-        }
-        accepted
-    }
-
-    /// Whether packets of connections that were let in before still pass.
-    pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
-    }
-
-    /// One table as `nft list table` prints it; none where there is no such table.
-    pub fn list_table(&self, family: &str, name: &str) -> Option<String> {
-        let tables: Vec<_> = self
-            .tables
-            .iter()
-            .filter(|table| table.family == family && table.name == name)
-            .cloned()
-            .collect();
-        (!tables.is_empty()).then(|| Self { tables }.list())
-    }
-
-    /// What `nft list ruleset` prints.
-    pub fn list(&self) -> String {
-        let mut out = String::new();
-        for table in &self.tables {
-            out.push_str(&format!("table {} {} {{\n", table.family, table.name));
-            for (index, (name, _, body)) in table.sets.iter().enumerate() {
-                if index > 0 {
-                    out.push('\n');
-                }
-                out.push_str(&format!("\tset {name} {{\n\t\t{body}\n\t}}\n"));
-            }
-            for (index, chain) in table.chains.iter().enumerate() {
-                if index > 0 || !table.sets.is_empty() {
-                    out.push('\n');
-                }
-                out.push_str(&format!("\tchain {} {{\n", chain.name));
-                if let Some(header) = &chain.header {
-                    let policy = if chain.policy == Verdict::Drop { "drop" } else { "accept" };
-                    out.push_str(&format!("\t\t{header}; policy {policy};\n"));
-                }
-                for rule in &chain.rules {
-                    out.push_str(&format!("\t\t{}\n", rule.text));
-                }
-                out.push_str("\t}\n");
-            }
-            out.push_str("}\n");
-        }
-        out
-    }
 }
 
 fn render(tokens: &[String]) -> String {
@@ -375,7 +144,7 @@ fn chain_body(table: &mut Table, name: String, tokens: &mut Tokens, defines: &[(
     loop {
         tokens.skip_breaks();
         if tokens.peek() == Some("}") {
-            tokens.at += 1;
+            tokens.next();
             break;
         }
         if tokens.peek().is_none() {
