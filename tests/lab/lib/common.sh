@@ -3,6 +3,9 @@
 #
 # LAB is the folder that everything is kept in, PROGRAM what speaks, NOUN what is spoken of.
 
+# shellcheck source=wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
+
 warn() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
 
 # die WHAT [HINT]
@@ -51,16 +54,6 @@ together() {
     done
     for pid in "${pids[@]}"; do wait "$pid" || status=1; done
     return "$status"
-}
-
-# until_true SECONDS COMMAND…: waits for it to succeed, with a deadline.
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.1
-    done
 }
 
 # One command at a time that changes the lab.

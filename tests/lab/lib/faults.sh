@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # What the cases of `faults` are written with: clusters of few machines, runs that are cut off, and a way into machines beside their sshd.
 
+# shellcheck source=wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
+
 # A case has its own cluster, and its servers are named after it.
 servers=()
 
@@ -105,16 +108,6 @@ inside() {
 }
 # power SERVER start|stop|restart
 power() { change PUT "/1.0/instances/$1/state" "$(jq -n --arg action "$2" '{action: $action, force: true, timeout: 60}')" >/dev/null; }
-
-# until_true SECONDS COMMAND…
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.2
-    done
-}
 
 # Every machine is there once, by its label and not just by the name that LXD would not give away twice.
 nothing_twice() {

@@ -135,27 +135,42 @@ async fn a_host_key_that_can_not_be_changed_is_as_it_was() {
     operator.assert_mended(&world, &["shasta"]).await;
 }
 
-/// A first boot that ended badly, in the words of the real program.
-struct FailedCloudInit;
+/// A first boot in the words of the real `cloud-init status`, and its status.
+struct CloudInit(i32, &'static str);
 
-impl Program for FailedCloudInit {
+impl Program for CloudInit {
     fn run(&self, ctx: &mut Exec) -> i32 {
-        ctx.outln("status: error");
-        ctx.outln("extended_status: error - done");
-        ctx.outln("boot_status_code: enabled-by-generator");
-        ctx.outln("detail: DataSourceOpenStackLocal [net,ver=2]");
-        ctx.outln("errors:");
-        ctx.outln("\t- ('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))");
-        ctx.outln("recoverable_errors: {}");
-        1
+        ctx.outln(self.1);
+        self.0
     }
 }
+
+const FAILED: CloudInit = CloudInit(
+    1,
+    "status: error
+extended_status: error - done
+boot_status_code: enabled-by-generator
+detail: DataSourceOpenStackLocal [net,ver=2]
+errors:
+\t- ('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))
+recoverable_errors: {}",
+);
+
+const DEGRADED: CloudInit = CloudInit(
+    2,
+    "status: done
+extended_status: degraded done
+errors: []
+recoverable_errors:
+WARNING:
+\t- Failed at merging in cloud config part from part-001: empty cloud config",
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_boot_that_failed_is_told_in_the_words_of_cloud_init() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.playground.machines.register("cloud-init", Arc::new(FailedCloudInit));
+    world.playground.machines.register("cloud-init", Arc::new(FAILED));
     insta::assert_snapshot!(operator.up(&world).await, @r#"
     shasta: failed at reach
       cloud-init ended with status 1: status: error
@@ -170,26 +185,11 @@ async fn a_first_boot_that_failed_is_told_in_the_words_of_cloud_init() {
     "#);
 }
 
-/// A first boot that got over what went wrong, in the words of the real program.
-struct DegradedCloudInit;
-
-impl Program for DegradedCloudInit {
-    fn run(&self, ctx: &mut Exec) -> i32 {
-        ctx.outln("status: done");
-        ctx.outln("extended_status: degraded done");
-        ctx.outln("errors: []");
-        ctx.outln("recoverable_errors:");
-        ctx.outln("WARNING:");
-        ctx.outln("\t- Failed at merging in cloud config part from part-001: empty cloud config");
-        2
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_first_boot_got_over_is_said_and_stops_nothing() {
     let world = World::start().await;
     let operator = one_server(&world).await;
-    world.playground.machines.register("cloud-init", Arc::new(DegradedCloudInit));
+    world.playground.machines.register("cloud-init", Arc::new(DEGRADED));
     insta::assert_snapshot!(operator.up(&world).await, @r"
     shasta: done
     created: 1
