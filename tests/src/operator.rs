@@ -298,6 +298,7 @@ pub fn quick() -> Timing {
         reach: Duration::from_millis(20),
         settle: Duration::from_millis(200),
         addresses: Duration::from_secs(2),
+        patience: Duration::from_secs(2),
         retry_delay: Duration::from_millis(10),
         retry_longest: Duration::from_millis(50),
         retries: 4,

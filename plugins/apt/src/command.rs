@@ -15,9 +15,9 @@ pub(crate) fn apt_get(arguments: &[&str]) -> Command {
         .args([
             "-y",
             "-q",
-            // Whoever waits in here says nothing: see `once_unlocked`.
+            // For what is over in a moment. Whoever waits in here says nothing: the host waits for what takes longer.
             "-o",
-            "DPkg::Lock::Timeout=0",
+            "DPkg::Lock::Timeout=10",
             "-o",
             "Acquire::Retries=3",
             "-o",
@@ -46,15 +46,6 @@ pub(crate) fn transact(on: &Session, doing: &str, arguments: &[&str]) -> Result<
         let steps = vec![apt_get(arguments).into(), list_command().into(), reboot_command().into()];
         on.run_all(steps).map_err(|error| error.context(doing))
     };
-    let attempt = || {
-        linux::once_unlocked(on, || {
-            let outcomes = attempt()?;
-            match last_output(&outcomes)? {
-                output if is_locked(output) => Err(explain(output).context(doing)),
-                _ => Ok(outcomes),
-            }
-        })
-    };
     let outcomes = attempt()?;
     let said = last_output(&outcomes)?.stderr_text();
     if said.contains("dpkg was interrupted") {
@@ -65,10 +56,9 @@ pub(crate) fn transact(on: &Session, doing: &str, arguments: &[&str]) -> Result<
     }
     // Some packages are there, and those that they need are not: the disk was full, or a download ended.
     if said.contains("--fix-broken") {
-        let doing = "completing an interrupted installation";
-        linux::once_unlocked(on, || {
-            Batch::new().then(doing, apt_get(&["--fix-broken", "install"])).run_or(on, explain)
-        })?;
+        Batch::new()
+            .then("completing an interrupted installation", apt_get(&["--fix-broken", "install"]))
+            .run_or(on, explain)?;
         return attempt();
     }
     Ok(outcomes)

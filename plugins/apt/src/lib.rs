@@ -1,6 +1,7 @@
 //! apt and dpkg: what Debian and Ubuntu have in common.
 //!
-//! dpkg's lock and that of the package index are waited for: unattended upgrades hold them on a fresh machine.
+//! Where dpkg's lock or that of the package index is taken (unattended upgrades hold them on a fresh machine), that is an `unavailable` which
+//! names the holder, so that the host asks again.
 
 mod command;
 mod packages;
@@ -36,12 +37,10 @@ pub fn bootstrap(on: &Session, preparation: &Preparation) -> Result<Outcome> {
     linux::check_names(&wanted)?;
 
     log::step("updating the package index");
-    let outcomes = linux::once_unlocked(on, || {
-        Batch::new()
-            .then("listing the packages", list_command())
-            .then("updating the package index", apt_get(&["update"]))
-            .run_or(on, explain)
-    })?;
+    let outcomes = Batch::new()
+        .then("listing the packages", list_command())
+        .then("updating the package index", apt_get(&["update"]))
+        .run_or(on, explain)?;
     let mut before = installed(outcomes.first())?;
     let mut outcome = Outcome::UNCHANGED;
     if preparation.upgrade {

@@ -33,11 +33,9 @@ pub(crate) fn install_beside(on: &Session, before: &Installed, names: &[String])
     let arguments: Vec<_> = ["install"].into_iter().chain(missing.iter().copied()).collect();
     let mut outcomes = transact(on, &doing, &arguments)?;
     if is_stale(last_output(&outcomes)?) {
-        linux::once_unlocked(on, || {
-            Batch::new()
-                .then("updating the package index", apt_get(&["update"]))
-                .run_or(on, explain)
-        })?;
+        Batch::new()
+            .then("updating the package index", apt_get(&["update"]))
+            .run_or(on, explain)?;
         outcomes = transact(on, &doing, &arguments)?;
     }
     if let Some(name) = unknown(last_output(&outcomes)?) {

@@ -65,7 +65,6 @@ fn debian(installed: &[&str], mut refuse: impl FnMut(&str) -> Option<Output> + '
             ("gpg", _) => ok(&format!(
                 "pub:-:4096:1:64CB:1:::-:::scESC::::::23::0:\nfpr:::::::::{FINGERPRINT}:\nsub:-:4096:1:AB:1::::::e::::::23:\nfpr:::::::::00:\n"
             )),
-            ("sleep", _) => ok(""),
             _ => fail(127, &format!("sh: {}: not found", command.program)),
         })
     })
@@ -202,8 +201,8 @@ fn failures_are_told_in_apts_own_words() {
     let cases = [
         (
             "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n",
-            ErrorKind::Failed,
-            "15 minutes were not enough: installing nginx: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)",
+            ErrorKind::Unavailable,
+            "installing nginx: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)",
         ),
         (
             "E: Version '9' for 'nginx' was not found\n",
@@ -267,30 +266,14 @@ fn packages_whose_dependencies_were_cut_off_are_completed() {
 }
 
 #[test]
-fn an_index_that_is_locked_is_waited_for() {
+fn whoever_has_a_lock_is_named_and_left_to_the_host_to_wait_for() {
     let stderr = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)\nE: Unable to lock directory /var/lib/apt/lists/\n";
-    let mut looks = 0;
-    let machine = debian(&["ca-certificates", "curl", "gnupg", "sudo"], move |line| {
-        looks += u32::from(line.ends_with(" update"));
-        (looks <= 3 && line.ends_with(" update")).then(|| fail(100, stderr))
-    });
-    let preparation = Preparation {
-        packages: Vec::new(),
-        locale: None,
-        timezone: None,
-        ..preparation()
-    };
-    assert_eq!(bootstrap(&machine.session(), &preparation), Ok(Outcome::UNCHANGED));
-    let transcript = machine.transcript();
-    assert_eq!(transcript.matches("$ sleep 5").count(), 3, "{transcript}");
-    // Once, and not at each look.
+    let machine = debian(&[], move |line| line.ends_with(" update").then(|| fail(100, stderr)));
+    let error = bootstrap(&machine.session(), &preparation()).unwrap_err();
+    assert_eq!((error.kind, error.retry_after_ms), (ErrorKind::Unavailable, Some(10_000)));
     assert_eq!(
-        steps(),
-        [
-            "updating the package index",
-            "waiting: updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)",
-            "upgrading all packages"
-        ]
+        error.message,
+        "updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 700 (apt-get)"
     );
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn bootstrap(on: &Session, wanted: &[String]) -> Result<Outcome> {
         list_command().into(),
         script(REBOOT).into(),
     ];
-    let outcomes = carry_out(on, "upgrading all packages", &steps)?;
+    let outcomes = carry_out(on, "upgrading all packages", steps)?;
     refuse_unknown(on, last_output(&outcomes)?)?;
     let outcome = finished(&before, &outcomes).map_err(|error| error.context("upgrading all packages"))?;
     Ok(outcome.and(Outcome::changed(made)))
@@ -125,24 +125,22 @@ fn attempt(on: &Session, doing: &str, arguments: &[&str]) -> Result<Vec<StepOutc
         list_command().into(),
         script(REBOOT).into(),
     ];
-    carry_out(on, doing, &steps)
+    carry_out(on, doing, steps)
 }
 
-/// As soon as no other pacman is at work.
-fn carry_out(on: &Session, doing: &str, steps: &[Step]) -> Result<Vec<StepOutcome>> {
-    linux::once_unlocked(on, || {
-        let outcomes = on.run_all(steps.to_vec()).map_err(|error| error.context(doing))?;
-        let output = last_output(&outcomes)?;
-        if !is_locked(output) {
-            return Ok(outcomes);
-        }
-        let error = explain(output).context(doing);
-        let holder = on.run(script(LOCK_HOLDER))?.stdout_text();
-        Err(if holder.is_empty() {
-            error
-        } else {
-            linux::locked(format!("{}: it is held by {holder}", error.message))
-        })
+/// Where another pacman is at work, its error names that one: pacman itself does not.
+fn carry_out(on: &Session, doing: &str, steps: Vec<Step>) -> Result<Vec<StepOutcome>> {
+    let outcomes = on.run_all(steps).map_err(|error| error.context(doing))?;
+    let output = last_output(&outcomes)?;
+    if !is_locked(output) {
+        return Ok(outcomes);
+    }
+    let error = explain(output).context(doing);
+    let holder = on.run(script(LOCK_HOLDER))?.stdout_text();
+    Err(if holder.is_empty() {
+        error
+    } else {
+        linux::locked(format!("{}: it is held by {holder}", error.message))
     })
 }
 

@@ -83,13 +83,7 @@ pub(crate) fn transaction(on: &Session, before: &Installed, doing: &str, argumen
 
 fn attempt(on: &Session, doing: &str, arguments: &[&str]) -> Result<Vec<StepOutcome>> {
     let steps = vec![dnf(arguments).into(), list_command().into(), reboot_command().into()];
-    linux::once_unlocked(on, || {
-        let outcomes = on.run_all(steps.clone()).map_err(|error| error.context(doing))?;
-        match last_output(&outcomes)? {
-            output if is_locked(output) => Err(explain(output).context(doing)),
-            _ => Ok(outcomes),
-        }
-    })
+    on.run_all(steps).map_err(|error| error.context(doing))
 }
 
 /// Whether another process has one of dnf's locks: dnf 4 ends with 200 then.

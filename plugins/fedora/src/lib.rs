@@ -44,12 +44,10 @@ impl Distro for Fedora {
         linux::check_names(&wanted)?;
 
         log::step("updating the package index");
-        let outcomes = linux::once_unlocked(on, || {
-            Batch::new()
-                .then("listing the packages", list_command())
-                .then("updating the package index", dnf(&["makecache", "--refresh"]))
-                .run_or(on, explain)
-        })?;
+        let outcomes = Batch::new()
+            .then("listing the packages", list_command())
+            .then("updating the package index", dnf(&["makecache", "--refresh"]))
+            .run_or(on, explain)?;
         let before = dnf::installed(&outcomes)?;
         let mut outcome = Outcome::UNCHANGED;
         if preparation.upgrade {

@@ -63,7 +63,6 @@ fn fedora(installed: &[&str], mut refuse: impl FnMut(&str) -> Option<Output> + '
             ("gpg", _) => ok(&format!("pub:-:4096:1:64CB:1:::-:\nfpr:::::::::{FINGERPRINT}:\n")),
             ("timedatectl", ["show", ..]) => ok("UTC\n"),
             ("timedatectl", ["set-timezone", _]) => ok(""),
-            ("sleep", _) => ok(""),
             _ => fail(127, &format!("sh: {}: not found", command.program)),
         })
     })
@@ -196,8 +195,8 @@ fn failures_are_told_in_dnfs_own_words() {
         (
             200,
             "metadata already locked by 196\n  The application with PID 196 is: dnf-automatic\n    Memory : 1.8 M RSS (2.9 MB VSZ)\n    State  : Sleeping\n",
-            ErrorKind::Failed,
-            "15 minutes were not enough: installing nginx: metadata already locked by 196; The application with PID 196 is: dnf-automatic",
+            ErrorKind::Unavailable,
+            "installing nginx: metadata already locked by 196; The application with PID 196 is: dnf-automatic",
         ),
         (
             1,

@@ -4,7 +4,6 @@
 //! `salt-call key.finger` the lines between its first and its last, so that the same key has two of them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use bootmachine_sdk::machine::Machine;
 use bootmachine_sdk::ssh::{Command, Session};
@@ -16,8 +15,6 @@ use crate::configuration;
 
 const MASTER_PKI: &str = "/etc/salt/pki/master";
 const MINION_PKI: &str = "/etc/salt/pki/minion";
-/// A key that is on its way is looked for again after this.
-const SOON: Duration = Duration::from_secs(2);
 
 /// A public key, as the lines between the first and the last of its PEM text (RFC 7468).
 #[derive(Debug, PartialEq)]
@@ -63,7 +60,6 @@ pub fn enroll(machines: &[Machine], cluster: &Cluster) -> Result<()> {
     let key = Key::read(&session, &format!("{MASTER_PKI}/master.pub"))?.ok_or_else(|| {
         Error::unavailable(format!("salt-master on {} has made no key yet", master.name()))
             .hint(format!("see `journalctl -u salt-master` on {}", master.name()))
-            .retry_after(SOON)
     })?;
     let mut seen = Vec::new();
     for minion in machines {
@@ -103,11 +99,8 @@ fn present(minion: &Machine, master: &Machine, key: &Key) -> Result<()> {
 fn accept(minion: &Machine, master: &Session, master_name: &str) -> Result<()> {
     let name = minion.name();
     log::step("comparing keys");
-    let own = Key::read(&minion.session(), &format!("{MINION_PKI}/minion.pub"))?.ok_or_else(|| {
-        Error::unavailable("salt-minion has made no key yet")
-            .hint("see `journalctl -u salt-minion`")
-            .retry_after(SOON)
-    })?;
+    let own = Key::read(&minion.session(), &format!("{MINION_PKI}/minion.pub"))?
+        .ok_or_else(|| Error::unavailable("salt-minion has made no key yet").hint("see `journalctl -u salt-minion`"))?;
     let accepted = format!("{MASTER_PKI}/minions/{name}");
     match Key::read(master, &accepted)? {
         Some(key) if key == own => return Ok(()),
@@ -133,7 +126,7 @@ fn accept(minion: &Machine, master: &Session, master_name: &str) -> Result<()> {
             forget(master, &name)?;
             Err(mismatch(&name, &own, &key, master_name))
         }
-        None => Err(Error::unavailable(format!("salt-key accepted no key of {name}")).retry_after(SOON)),
+        None => Err(Error::unavailable(format!("salt-key accepted no key of {name}"))),
     }
 }
 
@@ -151,8 +144,7 @@ fn missing(minion: &Machine, master: &Session, own: &Key, master_name: &str) -> 
     }
     Ok(
         Error::unavailable(format!("the key of {name} has not arrived at {master_name} yet"))
-            .hint(format!("{name} must reach {master_name} at the ports 4505 and 4506"))
-            .retry_after(SOON),
+            .hint(format!("{name} must reach {master_name} at the ports 4505 and 4506")),
     )
 }
 

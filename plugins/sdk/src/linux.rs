@@ -8,6 +8,6 @@ mod systemd;
 
 pub use keys::{SigningKeyFile, signing_key};
 pub use locale::{generate_locale, set_locale_conf};
-pub use lock::{locked, once_unlocked};
+pub use lock::locked;
 pub use packages::{Installed, check_names, check_repository, unknown_package};
 pub use systemd::{service, timezone};

@@ -40,9 +40,9 @@ case_lock() {
     inside locked-fedora "systemd-run -q --unit=holder sh -c 'echo \$\$\$\$ >/var/cache/dnf/metadata_lock.pid; exec sleep 1000'"
     inside locked-arch "systemd-run -q --unit=holder sh -c 'exec 9>/var/lib/pacman/db.lck; exec sleep 1000'"
     begin up
-    until_said 100 'locked-debian: bootstrap: waiting: upgrading all packages: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process'
-    until_said 100 'locked-fedora: bootstrap: waiting: updating the package index: metadata already locked by'
-    until_said 100 'locked-arch: bootstrap: waiting: upgrading all packages: failed to synchronize all databases (unable to lock database): it is held by process'
+    until_said 100 'locked-debian: upgrading all packages: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process'
+    until_said 100 'locked-fedora: updating the package index: metadata already locked by'
+    until_said 100 'locked-arch: upgrading all packages: failed to synchronize all databases (unable to lock database): it is held by process'
     show
     for server in "${servers[@]}"; do inside "$server" 'systemctl stop holder'; done
     ended 0

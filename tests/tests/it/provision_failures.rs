@@ -81,6 +81,28 @@ async fn a_package_manager_that_is_busy_is_waited_for() {
     shasta: done
     created: 1
     "#);
+    insta::assert_snapshot!(operator.told(&world), @"shasta: updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_manager_that_stays_busy_is_left_in_the_end() {
+    let world = World::start().await;
+    let operator = one_server(&world).await;
+    world.playground.machines.set_faults(
+        "shasta",
+        Faults {
+            package_lock: u32::MAX,
+            ..Faults::default()
+        },
+    );
+    insta::assert_snapshot!(operator.up(&world).await, @r"
+    shasta: failed at bootstrap
+      2 s were not enough: updating the package index: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)
+      hint: another package manager is at work on the machine; wait for it to end, or look what it waits for
+    created: 1
+    ");
+    world.playground.machines.set_faults("shasta", Faults::default());
+    operator.assert_mended(&world, &["shasta"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

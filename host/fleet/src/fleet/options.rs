@@ -27,6 +27,8 @@ pub struct Timing {
     pub settle: Duration,
     /// How long the others wait for a fresh machine to let somebody in, by when it has all of its addresses.
     pub addresses: Duration,
+    /// How long a machine is waited for that says when to ask again, because it is busy with something else.
+    pub patience: Duration,
     /// Before the first retry of something transient.
     pub retry_delay: Duration,
     /// Before any retry of something transient.
@@ -43,6 +45,7 @@ impl Default for Timing {
             reach: Duration::from_secs(2),
             settle: Duration::from_secs(10),
             addresses: Duration::from_secs(60),
+            patience: Duration::from_mins(15),
             retry_delay: Duration::from_secs(2),
             retry_longest: Duration::from_secs(60),
             retries: 6,
