@@ -15,9 +15,9 @@ pub(crate) fn apt_get(arguments: &[&str]) -> Command {
         .args([
             "-y",
             "-q",
-            // For what is over in a moment. Whoever waits in here says nothing: the host waits for what takes longer.
+            // The host waits. Where apt does, it names nobody in the end.
             "-o",
-            "DPkg::Lock::Timeout=10",
+            "DPkg::Lock::Timeout=0",
             "-o",
             "Acquire::Retries=3",
             "-o",
