@@ -67,6 +67,14 @@ os.execv(sys.argv[1], sys.argv[1:])' "$program" --config "$folder/cluster/bootma
     running=$!
 }
 
+# A script that fails must not leave a run behind that works on its machines.
+running=
+trap 'ending_runs $?' EXIT
+ending_runs() {
+    [[ -z $running ]] || kill -KILL "$running" 2>/dev/null || true
+    ending "$1"
+}
+
 # until_said SECONDS TEXT: waits for the run in the background to say it.
 until_said() {
     local deadline=$((SECONDS + $1))
