@@ -27,6 +27,9 @@ pub struct Marker {
     /// Of the other members' names and addresses, where the server needs them.
     #[serde(default)]
     pub members: String,
+    /// Of the master that it was enrolled with: a new one knows nothing of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub master: String,
     /// The accounts that were made, so that one that leaves the configuration is removed.
     #[serde(default)]
     pub users: Vec<String>,

@@ -245,7 +245,15 @@ async fn a_master_that_was_destroyed_is_booted_again_and_the_others_find_it() {
     shasta: done
     created: 1
     "#);
+    let accepted = world.machine("kailash").script("cat /etc/salt/pki/master/minions/shasta");
+    let own = world.machine("shasta").script("cat /etc/salt/pki/minion/minion.pub");
+    assert_eq!(accepted.1.trim_end(), own.1.trim_end(), "the new master knows it");
+    let told = operator.told(&world);
+    let warning = "warning: `shasta` was enrolled with another master than the one that is there now";
+    assert!(told.lines().any(|line| line == warning), "{told}");
     assert_eq!(operator.verify(&world).await, "kailash: secure\nshasta: secure");
+    let again = operator.fleet(&world).await.expect("a fleet").up().await.expect("a run");
+    assert!(again.nothing_to_do(), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

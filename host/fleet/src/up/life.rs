@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bootmachine_broker::ErrorKind;
-use bootmachine_broker::ssh::keys::KeyPair;
+use bootmachine_broker::ssh::keys::{self, KeyPair};
 use bootmachine_plugin::provider::Server;
 use bootmachine_plugin::reach::Machine;
 use tokio::sync::oneshot;
 
-use super::{Master, Run, ServerOutcome, ServerResult, members};
+use super::{Identity, Master, Run, ServerOutcome, ServerResult, members};
 use crate::adopt::foreign;
 use crate::event::{Event, Stage};
 use crate::fleet::Fleet;
@@ -29,6 +29,7 @@ pub(super) async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot
         touched: false,
         address: planned.address.clone(),
         passwords: planned.marker.as_ref().map(|marker| marker.passwords.clone()).unwrap_or_default(),
+        enrolled_with: planned.marker.as_ref().map(|marker| marker.master.clone()).unwrap_or_default(),
     };
     let is_master = run
         .fleet
@@ -76,6 +77,13 @@ pub(super) async fn live(run: Arc<Run>, planned: Planned, booted: Option<oneshot
     });
     if is_master && matches!(result, ServerResult::Failed { .. }) {
         run.master.send_replace(Master::Failed);
+        run.identity.send_if_modified(|identity| {
+            let open = matches!(identity, Identity::Open);
+            if open {
+                *identity = Identity::Lost;
+            }
+            open
+        });
     }
     ServerOutcome {
         name: planned.name,
@@ -105,6 +113,8 @@ struct Life<'a> {
     address: Option<String>,
     /// The accounts that had a password when the machine was adopted.
     passwords: Vec<String>,
+    /// The identity of the master that it is enrolled with.
+    enrolled_with: String,
 }
 
 impl Life<'_> {
@@ -173,6 +183,26 @@ impl Life<'_> {
         // The master's firewall and data name the others: it is told again when they changed.
         let outdated = is_master && planned.marker.as_ref().is_some_and(|marker| marker.members != members_hash);
         let mut machine = fleet.machine(&self.name, &server, &login, &release)?;
+        let master_identity = match (&cluster.master, is_master) {
+            (None, _) => None,
+            (Some(_), true) => {
+                let identity = identity(&login, &machine);
+                self.run.identity.send_replace(Identity::Known(identity.clone()));
+                Some(identity)
+            }
+            (Some(_), false) => self.run.master_identity().await,
+        };
+        // It was enrolled with a master that is gone, or had another address: the one that is there now knows nothing of it.
+        let orphaned = !is_master
+            && from.is_none_or(|from| from > Stage::Enroll)
+            && master_identity.as_ref().is_some_and(|identity| *identity != self.enrolled_with);
+        if orphaned {
+            fleet.report(Event::Warning {
+                message: format!("`{}` was enrolled with another master than the one that is there now", self.name),
+                hint: None,
+            });
+            from = Some(Stage::Enroll);
+        }
 
         if from.is_none() && !outdated {
             self.enter_quietly(Stage::Verify);
@@ -220,6 +250,7 @@ impl Life<'_> {
                     .await?)
             });
             self.bounded(enroll).await?;
+            self.enrolled_with = master_identity.unwrap_or_default();
             self.passed(Stage::Enroll, &login, "keys compared", "").await?;
         }
         // Not before its own key is settled: whoever enrolls looks after the master's, too, and two must not do so at once.
@@ -325,6 +356,7 @@ impl Life<'_> {
                 .map(|server| self.run.fleet.fingerprint(server))
                 .unwrap_or_default(),
             members: members.to_owned(),
+            master: self.enrolled_with.clone(),
             // Those that are to go are remembered until the machine was proved without them.
             users: config
                 .users
@@ -381,4 +413,10 @@ impl Life<'_> {
             ),
         }
     }
+}
+
+/// Tells a master from another one, and where it is from where it was: a machine that was made anew has another host key.
+fn identity(login: &Login, machine: &Machine) -> String {
+    let key = login.session.host_key().map(|key| keys::fingerprint(&key)).unwrap_or_default();
+    format!("{key} {}", machine.private_address)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bootmachine_plugin::cm_tool::Member;
 use sha2::Digest as _;
 
-use super::Run;
+use super::{Identity, Run};
 use crate::fleet::Fleet;
 
 impl Fleet {
@@ -26,6 +26,16 @@ impl Fleet {
 }
 
 impl Run {
+    /// What tells the master from another one, once it is known; none where it will not be known in this run.
+    pub(super) async fn master_identity(&self) -> Option<String> {
+        let mut identity = self.identity.subscribe();
+        // The sender lives in `self`, as long as we do.
+        match identity.wait_for(|identity| !matches!(identity, Identity::Open)).await.as_deref() {
+            Ok(Identity::Known(identity)) => Some(identity.clone()),
+            _ => None,
+        }
+    }
+
     /// The members once the fresh ones let somebody in. One that does not answer keeps the others only so long.
     async fn settle(&self) -> BTreeMap<String, Member> {
         let mut arrived = self.arrived.subscribe();

@@ -34,12 +34,22 @@ enum Master {
     Failed,
 }
 
+/// What tells the master from another one, and where it is from where it was.
+#[derive(Clone)]
+enum Identity {
+    Open,
+    Known(String),
+    /// The master failed before it could be told.
+    Lost,
+}
+
 /// What the servers' tasks share.
 struct Run {
     fleet: Arc<Fleet>,
     journal: Journal,
     members: watch::Sender<BTreeMap<String, Option<Member>>>,
     master: watch::Sender<Master>,
+    identity: watch::Sender<Identity>,
     absent_users: Vec<String>,
     /// The members that there will be, once each has an address or has failed to get one.
     expected: usize,
@@ -92,6 +102,7 @@ impl Fleet {
             journal,
             members,
             master,
+            identity: watch::channel(Identity::Open).0,
             absent_users,
             expected: plan.servers.len(),
             fresh: plan
