@@ -73,7 +73,7 @@ impl Scene {
     async fn up(&self) -> String {
         let ended = self.operator.up(&self.world).await;
         let journal = fs_err::read_to_string(self.operator.path().join(".bootmachine/journal.jsonl")).expect("a journal");
-        let journal: Vec<String> = journal
+        let mut journal: Vec<String> = journal
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
             .map(|line| {
@@ -83,6 +83,11 @@ impl Scene {
                     .to_owned()
             })
             .collect();
+        // Which of them fails first is up to chance.
+        let is_failure = |line: &String| line.starts_with("failed ");
+        for failures in journal.chunk_by_mut(|one, next| is_failure(one) && is_failure(next)) {
+            failures.sort();
+        }
         let told = self.operator.told(&self.world);
         let text = shown::steady(&self.world, &self.operator, &format!("{ended}\n{told}\n{}", journal.join("\n")));
         // The functions that a trap names depend on what the compiler inlines.
